@@ -1,0 +1,355 @@
+"""The tables nodewise takes in and gives out, each written once: grain, key, columns, allowed words.
+
+A frame checks what enters and leaves a function, documents a table in the UI, is held against the dbt contract by a
+test, and its row rules become the quarantine SQL. Belongs here: which table has which columns. Does not: what a column
+means (`planning/vocabulary.py`), nor how a file spells it (settings).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from planning.errors import FrameError
+from planning.vocabulary import COLUMNS, Column
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+M5_QUANTILES = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The contract of one table.
+
+    Parameters
+    ----------
+    name : str
+        Address of the table; feeds have their bare name.
+    grain : str
+        What one row is, said after "One row per".
+    key : str
+        Columns that identify a row, separated by blanks.
+    columns : str
+        Columns that are never null, separated by blanks.
+    nullable : str
+        Columns that may be null, separated by blanks.
+    allowed : mapping
+        Words a string column may hold.
+    """
+
+    name: str
+    grain: str
+    key: str
+    columns: str
+    nullable: str = ""
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Key columns in order."""
+        return tuple(self.key.split())
+
+    @cached_property
+    def fields(self) -> dict[str, Column]:
+        """Every column of the frame, by name, never-null ones first."""
+        return {name: COLUMNS[name] for name in (*self.columns.split(), *self.nullable.split())}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Columns that are never null."""
+        return frozenset(self.columns.split())
+
+    def check(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows with exactly the frame's columns, in its order, or say what is wrong with them.
+
+        Raises
+        ------
+        FrameError
+            Naming the table, the number of offending rows, up to five of their keys and the remedy.
+
+        Examples
+        --------
+        >>> STOCK_POSITIONS.check(pd.DataFrame({"sku_id": ["a"]}))
+        Traceback (most recent call last):
+        planning.errors.FrameError: stock_positions: lacks column node_id; deliver it or map it in the settings
+        """
+        for name in self.fields:
+            if name not in rows.columns:
+                raise FrameError(f"{self.name}: lacks column {name}; deliver it or map it in the settings")
+        rows = rows[list(self.fields)]
+        for name, column in self.fields.items():
+            self._refuse(rows, rows[name].isna() if name in self.required else None, f"{name} is null", "fill it")
+            if column.kind in ("integer", "decimal", "float"):
+                self._check_number(rows, column)
+            elif name in self.allowed:
+                wrong = ~(rows[name].isin(self.allowed[name]) | rows[name].isna())
+                self._refuse(rows, wrong, f"{name} is not one of {', '.join(self.allowed[name])}", "correct the word")
+        repeated = rows.duplicated(list(self.keys), keep=False) if self.keys else None
+        self._refuse(rows, repeated, f"the key ({', '.join(self.keys)}) repeats", "keep one row per key")
+        return rows
+
+    def _check_number(self, rows: pd.DataFrame, column: Column) -> None:
+        values = rows[column.name].to_numpy(dtype=float, na_value=np.nan)
+        self._refuse(rows, np.isinf(values), f"{column.name} is infinite", "correct the number")
+        low = -np.inf if column.minimum is None else column.minimum
+        high = np.inf if column.maximum is None else column.maximum
+        outside = (values < low) | (values > high)
+        self._refuse(rows, outside, f"{column.name} is outside [{low:g}, {high:g}]", "correct the number or its unit")
+        if column.kind == "integer":
+            fraction = ~np.isnan(values) & (values != np.floor(values))
+            self._refuse(rows, fraction, f"{column.name} is not whole", "count in whole base units")
+
+    def _refuse(self, rows: pd.DataFrame, wrong: object, what: str, remedy: str) -> None:
+        mask = None if wrong is None else np.asarray(wrong, dtype=bool)
+        if mask is None or not mask.any():
+            return
+        shown = rows.loc[mask, [k for k in self.keys if k in rows.columns]].head(5).astype(str)
+        keys = "; ".join(", ".join(row) for row in shown.itertuples(index=False))
+        raise FrameError(f"{self.name}: {what} in {int(mask.sum())} of {len(rows)} rows ({keys}); {remedy}")
+
+
+# ---------------------------------------------------------------------------------------------------------- feeds in
+POS_SALES = Frame(
+    "pos_sales",
+    "line of a till receipt",
+    key="receipt_id line_number",
+    columns="receipt_id line_number sold_at node_id sku_id sold_units",
+    nullable="unit_price",
+)
+ECOM_ORDERS = Frame(
+    "ecom_orders",
+    "version of an order line",
+    key="order_id line_number",
+    columns="order_id line_number ordered_at sku_id ordered_units status",
+    nullable="unit_price ship_to_region_id country postal_code promised_date updated_at",
+    allowed={"status": ("placed", "cancelled")},
+)
+RETURNS = Frame(
+    "returns",
+    "line of a return",
+    key="return_id line_number",
+    columns="return_id line_number returned_at node_id sku_id returned_units condition",
+    nullable="order_id",
+    allowed={"condition": ("saleable", "refurbish", "scrap")},
+)
+INVENTORY_SNAPSHOTS = Frame(
+    "inventory_snapshots",
+    "SKU, node and moment of counting",
+    key="snapshot_at node_id sku_id",
+    columns="snapshot_at node_id sku_id on_hand_units",
+    nullable="reserved_units",
+)
+SHIPMENTS = Frame(
+    "shipments",
+    "version of a shipment line",
+    key="shipment_id line_number",
+    columns="shipment_id line_number kind sku_id shipped_units shipped_at",
+    nullable="origin_node_id destination_node_id destination_region_id received_units promised_date delivered_at "
+    "freight_cost transfer_id order_id updated_at",
+    allowed={"kind": ("customer", "transfer", "supplier")},
+)
+SUPPLIER_ORDERS = Frame(
+    "supplier_orders",
+    "version of a supplier order line",
+    key="supplier_order_id line_number",
+    columns="supplier_order_id line_number sku_id destination_node_id ordered_units ordered_at",
+    nullable="received_units expected_date updated_at",
+)
+SKUS = Frame(
+    "skus",
+    "SKU",
+    key="sku_id",
+    columns="sku_id unit_cost unit_price",
+    nullable="name category volume_m3 weight_kg case_pack_units is_bulky supplier_lead_time_days "
+    "supplier_lead_time_std_days launched_date retired_date",
+)
+NODES = Frame(
+    "nodes",
+    "node",
+    key="node_id",
+    columns="node_id node_type",
+    nullable="region_id name latitude longitude time_zone capacity_m3 inbound_units_per_day outbound_units_per_day "
+    "handling_cost_per_unit holding_cost_rate_per_year fixed_cost_per_year is_pilot opened_date closed_date "
+    "replenished_from_node_id closed_weekdays",
+    allowed={"node_type": ("hub", "regional_dc", "urban_mfc", "bonded", "store")},
+)
+REGIONS = Frame(
+    "regions", "demand region", key="region_id", columns="region_id", nullable="name latitude longitude time_zone postal_prefixes"
+)
+LANES = Frame(
+    "lanes",
+    "directed pair of nodes and mode",
+    key="origin_node_id destination_node_id mode",
+    columns="origin_node_id destination_node_id mode lead_time_days cost_per_unit",
+    nullable="lead_time_std_days cost_per_kg fixed_cost_per_shipment capacity_units_per_day min_units departs_on is_open "
+    "serves_bonded",
+)
+SERVICE_ZONES = Frame(
+    "service_zones",
+    "node and region it serves",
+    key="node_id region_id",
+    columns="node_id region_id priority",
+    nullable="final_mile_cost_per_unit delivery_days",
+)
+MARKETING_CALENDAR = Frame(
+    "marketing_calendar",
+    "promotion, and SKU or category, and region",
+    key="promotion_id sku_id category region_id",
+    columns="promotion_id start_date end_date",
+    nullable="sku_id category region_id kind discount_rate known_from_date",
+)
+PRICES = Frame(
+    "prices",
+    "SKU, node or region, and first day of the price",
+    key="sku_id node_id region_id effective_date",
+    columns="sku_id effective_date unit_price",
+    nullable="node_id region_id known_from_date",
+)
+AGGREGATE_HISTORY = Frame(
+    "aggregate_history",
+    "region, category and day",
+    key="region_id category demand_date",
+    columns="region_id category demand_date demand_units",
+)
+EXTERNAL_SIGNALS = Frame(
+    "external_signals",
+    "region, day and signal",
+    key="region_id signal_date signal_name",
+    columns="region_id signal_date signal_name signal_value",
+)
+SKU_ALIASES = Frame("sku_aliases", "foreign name of a SKU", key="system foreign_sku_id", columns="system foreign_sku_id sku_id")
+POLICIES = Frame(
+    "policies",
+    "planner's rule for a class, a SKU or a node; the most specific rule wins",
+    key="abc_class sku_id node_id",
+    columns="reason",
+    nullable="abc_class sku_id node_id cycle_service_level fill_rate_target review_period_days min_units max_units "
+    "min_days max_days penalty_cost_per_unit priority",
+    allowed={"abc_class": ("A", "B", "C")},
+)
+
+FEEDS: dict[str, Frame] = {
+    frame.name: frame
+    for frame in (
+        POS_SALES,
+        ECOM_ORDERS,
+        RETURNS,
+        INVENTORY_SNAPSHOTS,
+        SHIPMENTS,
+        SUPPLIER_ORDERS,
+        SKUS,
+        NODES,
+        REGIONS,
+        LANES,
+        SERVICE_ZONES,
+        MARKETING_CALENDAR,
+        PRICES,
+        AGGREGATE_HISTORY,
+        EXTERNAL_SIGNALS,
+        SKU_ALIASES,
+        POLICIES,
+    )
+}
+
+# ------------------------------------------------------------------------------------------- between facts and plans
+STOCK_POSITIONS = Frame(
+    "stock_positions",
+    "SKU and node at the end of the day",
+    key="sku_id node_id",
+    columns="sku_id node_id on_hand_units reserved_units inbound_units unit_cost unit_price weight_kg case_pack_units "
+    "holding_cost_rate_per_year handling_cost_per_unit presentation_units penalty_cost_per_unit cycle_service_level "
+    "review_period_days lead_time_days lead_time_std_days is_bulky",
+    nullable="replenished_from_node_id abc_class min_units max_units",
+)
+OPEN_LANES = Frame(
+    "open_lanes",
+    "directed pair of nodes that can be used today, by its cheapest open mode",
+    key="origin_node_id destination_node_id",
+    columns="origin_node_id destination_node_id mode lead_time_days cost_per_unit cost_per_kg fixed_cost_per_shipment min_units ship_date",
+    nullable="capacity_units_per_day",
+)
+SERVICE_SHARES = Frame(
+    "service_shares",
+    "region, and node that serves it",
+    key="region_id node_id",
+    columns="region_id node_id demand_share",
+)
+
+# --------------------------------------------------------------------------------------------------- forecast, plan
+DEMAND_MEANS = Frame(
+    "forecast.demand_means",
+    "SKU, region and future day, as seen from the day of the plan",
+    key="as_of_date sku_id region_id demand_date",
+    columns="as_of_date sku_id region_id demand_date demand_mean_units dispersion method",
+    nullable="model_version",
+    allowed={"method": ("model", "fallback", "cold start")},
+)
+DEMAND_QUANTILES = Frame(
+    "forecast.demand_quantiles",
+    "SKU, region, future day and quantile",
+    key="as_of_date sku_id region_id demand_date quantile",
+    columns="as_of_date sku_id region_id demand_date quantile demand_units",
+)
+UNCONSTRAINED_DEMAND = Frame(
+    "forecast.unconstrained_demand",
+    "SKU, region and past day on which stock ran out",
+    key="sku_id region_id demand_date",
+    columns="sku_id region_id demand_date unconstrained_demand_units",
+)
+ACCURACY = Frame(
+    "forecast.accuracy",
+    "backtest score of one forecaster on one segment",
+    key="as_of_date origin_date forecaster segment measure",
+    columns="as_of_date origin_date forecaster segment measure score",
+    nullable="model_version",
+)
+MODEL_VERSIONS = Frame(
+    "forecast.model_versions",
+    "day and the model that made its forecast",
+    key="as_of_date",
+    columns="as_of_date trained_on_date method level_correlation region_correlation",
+    nullable="model_version reason",
+)
+STOCK_TARGETS = Frame(
+    "plan.stock_targets",
+    "SKU and node that carries it",
+    key="as_of_date sku_id node_id",
+    columns="as_of_date sku_id node_id is_stocked cycle_service_level protection_days demand_mean_units safety_stock_units "
+    "reorder_point_units order_up_to_units method",
+)
+TRANSFERS = Frame(
+    "plan.transfers",
+    "SKU, origin and destination to move units between",
+    key="transfer_id",
+    columns="transfer_id as_of_date sku_id origin_node_id destination_node_id mode transfer_units ship_date arrival_date "
+    "transfer_cost expected_gain net_gain origin_stockout_probability_before origin_stockout_probability_after "
+    "destination_stockout_probability_before destination_stockout_probability_after reason_code status",
+    nullable="runner_up_origin_node_id",
+    allowed={
+        "status": ("proposed",),
+        "reason_code": ("prevent_stockout", "raise_availability", "rebalance_surplus"),
+    },
+)
+REPLENISHMENTS = Frame(
+    "plan.replenishments",
+    "SKU, node and source it orders from",
+    key="as_of_date sku_id node_id source",
+    columns="as_of_date sku_id node_id source ordered_units expected_date reason_code",
+    allowed={"reason_code": ("below_reorder_point", "parent_short")},
+)
+
+DECISIONS: dict[str, Frame] = {
+    frame.name: frame
+    for frame in (
+        DEMAND_MEANS,
+        DEMAND_QUANTILES,
+        UNCONSTRAINED_DEMAND,
+        ACCURACY,
+        MODEL_VERSIONS,
+        STOCK_TARGETS,
+        TRANSFERS,
+        REPLENISHMENTS,
+    )
+}

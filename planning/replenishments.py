@@ -1,0 +1,63 @@
+"""What each node orders from its parent or its supplier.
+
+Belongs here: order proposals from targets and positions, and sharing a parent that is short. Does not: the targets
+(`safety_stock.py`), the moves between peers (`transfers.py`), whose units are already out of the parent's stock here.
+"""
+
+import numpy as np
+import pandas as pd
+
+from planning.frames import REPLENISHMENTS
+from planning.lot_sizes import whole_cases_down, whole_cases_up
+
+SUPPLIER = "supplier"
+
+
+def plan_replenishments(*, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp) -> pd.DataFrame:
+    """Order up to the target wherever the position after today's transfers stands at or below the reorder point.
+
+    Parameters
+    ----------
+    positions, targets, transfers : DataFrame
+        Frames `stock_positions`, `plan.stock_targets`, `plan.transfers`.
+    as_of_date : Timestamp
+
+    Returns
+    -------
+    DataFrame
+        Frame `plan.replenishments`. A parent that cannot serve all its children gives each the same share of what it
+        asks, in whole cases, and the line says ``parent_short``.
+    """
+    rows = positions.merge(targets[["sku_id", "node_id", "reorder_point_units", "order_up_to_units"]], on=["sku_id", "node_id"])
+    out = transfers.groupby(["sku_id", "origin_node_id"])["transfer_units"].sum()
+    into = transfers.groupby(["sku_id", "destination_node_id"])["transfer_units"].sum()
+    key = pd.MultiIndex.from_frame(rows[["sku_id", "node_id"]])
+    leaving = out.reindex(key).fillna(0).to_numpy(dtype=float)
+    arriving = into.reindex(key).fillna(0).to_numpy(dtype=float)
+    free = (rows["on_hand_units"] - rows["reserved_units"] - rows["presentation_units"]).to_numpy(dtype=float) - leaving
+    position = (rows["on_hand_units"] - rows["reserved_units"] + rows["inbound_units"]).to_numpy(dtype=float) - leaving + arriving
+    pack = rows["case_pack_units"].to_numpy(dtype=np.int64)
+    short = (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
+    wanted = np.where(short, whole_cases_up(np.maximum(rows["order_up_to_units"] - position, 0), pack), 0)
+
+    parent = rows["replenished_from_node_id"]
+    rows = rows.assign(wanted=wanted, source=parent.where(parent.notna(), SUPPLIER), pack=pack)
+    available = pd.Series(np.maximum(free, 0), index=key)
+    asked = rows.groupby(["sku_id", "source"])["wanted"].transform("sum").to_numpy(dtype=float)
+    stock = available.reindex(pd.MultiIndex.from_frame(rows[["sku_id", "source"]])).fillna(0).to_numpy(dtype=float)
+    from_parent = (rows["source"] != SUPPLIER).to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(from_parent & (asked > stock), np.nan_to_num(stock / asked), 1.0)
+    ordered = whole_cases_down(np.floor(rows["wanted"] * share + 1e-9).astype(np.int64), pack)
+    lines = pd.DataFrame(
+        {
+            "as_of_date": as_of_date,
+            "sku_id": rows["sku_id"],
+            "node_id": rows["node_id"],
+            "source": rows["source"],
+            "ordered_units": ordered,
+            "expected_date": as_of_date + pd.to_timedelta(1 + np.ceil(rows["lead_time_days"].to_numpy(dtype=float)), unit="D"),
+            "reason_code": np.where(share < 1, "parent_short", "below_reorder_point"),
+        }
+    )[(wanted > 0) & ((ordered > 0) | (share < 1))]
+    return REPLENISHMENTS.check(lines.sort_values(["sku_id", "node_id"], ignore_index=True))
