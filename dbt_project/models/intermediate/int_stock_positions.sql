@@ -1,0 +1,90 @@
+-- One row per SKU and node that carries it, at the end of the day of the plan: what is there, what is coming, what governs it.
+with carried as (
+    select sku_id, node_id from {{ ref('int_sku_nodes_carried') }} where is_active
+),
+
+today as (
+    select * from {{ ref('fct_sku_node_daily') }} where stock_date = {{ as_of_date() }}
+),
+
+inbound as (
+    select sku_id, node_id, sum(units)::bigint as inbound_units
+    from (
+        select sku_id, destination_node_id as node_id, shipped_units as units
+        from {{ ref('int_shipments_current') }}
+        where kind = 'transfer' and delivered_date is null
+        union all
+        select sku_id, destination_node_id, greatest(ordered_units - received_units, 0)
+        from {{ ref('int_supplier_orders_current') }}
+    )
+    group by all
+),
+
+lead as (  -- lane from the parent, else the supplier
+    select
+        nodes.node_id,
+        arg_min(lanes.lead_time_days, lanes.cost_per_unit) as lead_time_days,
+        arg_min(lanes.lead_time_std_days, lanes.cost_per_unit) as lead_time_std_days
+    from {{ ref('stg_master__nodes') }} as nodes
+    inner join {{ ref('stg_master__lanes') }} as lanes
+        on nodes.replenished_from_node_id = lanes.origin_node_id and nodes.node_id = lanes.destination_node_id
+    group by all
+),
+
+ruled as (
+    select
+        carried.sku_id,
+        carried.node_id,
+        arg_min(rules.cycle_service_level, rules.rank) filter (where rules.cycle_service_level is not null) as cycle_service_level,
+        arg_min(rules.review_period_days, rules.rank) filter (where rules.review_period_days is not null) as review_period_days,
+        arg_min(rules.penalty_cost_per_unit, rules.rank) filter (where rules.penalty_cost_per_unit is not null) as penalty_cost_per_unit,
+        arg_min(rules.min_units, rules.rank) filter (where rules.min_units is not null) as min_units,
+        arg_min(rules.max_units, rules.rank) filter (where rules.max_units is not null) as max_units
+    from carried
+    inner join {{ ref('dim_sku') }} as skus on carried.sku_id = skus.sku_id
+    inner join (
+        select
+            *,
+            (sku_id is null)::int * 4 + (node_id is null)::int * 2 + (abc_class is null)::int as rank
+        from {{ ref('stg_master__policies') }}
+    ) as rules
+        on
+            coalesce(rules.sku_id = carried.sku_id, true)
+            and coalesce(rules.node_id = carried.node_id, true)
+            and coalesce(rules.abc_class = skus.abc_class, true)
+    group by all
+)
+
+select
+    carried.sku_id,
+    carried.node_id,
+    greatest(coalesce(today.on_hand_units, 0), 0) as on_hand_units,
+    today.on_hand_units is null as is_stock_unknown,
+    coalesce(today.reserved_units, 0) as reserved_units,
+    coalesce(inbound.inbound_units, 0) as inbound_units,
+    skus.unit_cost,
+    skus.unit_price,
+    skus.weight_kg,
+    skus.case_pack_units,
+    skus.abc_class,
+    skus.is_bulky,
+    nodes.node_type,
+    nodes.holding_cost_rate_per_year,
+    nodes.handling_cost_per_unit,
+    0::bigint as presentation_units,
+    ruled.penalty_cost_per_unit,
+    ruled.cycle_service_level,
+    ruled.review_period_days,
+    ruled.min_units,
+    ruled.max_units,
+    coalesce(lead.lead_time_days, skus.supplier_lead_time_days) as lead_time_days,
+    coalesce(lead.lead_time_std_days, skus.supplier_lead_time_std_days) as lead_time_std_days,
+    case when lead.node_id is not null then nodes.replenished_from_node_id end as replenished_from_node_id
+from carried
+inner join {{ ref('dim_sku') }} as skus on carried.sku_id = skus.sku_id
+inner join {{ ref('dim_node') }} as nodes on carried.node_id = nodes.node_id
+left join today on carried.sku_id = today.sku_id and carried.node_id = today.node_id
+left join inbound on carried.sku_id = inbound.sku_id and carried.node_id = inbound.node_id
+left join ruled on carried.sku_id = ruled.sku_id and carried.node_id = ruled.node_id
+left join lead on carried.node_id = lead.node_id
+order by carried.sku_id, carried.node_id

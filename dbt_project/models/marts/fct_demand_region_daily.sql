@@ -1,0 +1,25 @@
+-- One row per SKU, region and business day of the SKU's life in the region: what was asked for, and what would have been.
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('demand_date')) }}
+
+select
+    demand.sku_id,
+    demand.region_id,
+    demand.demand_date,
+    demand.pos_units,
+    demand.ecom_units,
+    demand.cancelled_units,
+    demand.returned_units,
+    demand.demand_units,
+    demand.is_complete,
+    demand.is_censored,
+    coalesce(
+        unconstrained.unconstrained_demand_units, demand.demand_units
+    )::decimal(18, 4) as unconstrained_demand_units
+from {{ ref('int_demand_region_daily') }} as demand
+left join {{ source('forecast', 'unconstrained_demand') }} as unconstrained
+    on
+        demand.sku_id = unconstrained.sku_id and demand.region_id = unconstrained.region_id
+        and demand.demand_date = unconstrained.demand_date
+        and unconstrained.demand_date >= {{ changed_from() }}
+where demand.demand_date >= {{ changed_from() }}
+order by demand.demand_date, demand.sku_id, demand.region_id

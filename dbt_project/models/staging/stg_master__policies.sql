@@ -1,0 +1,4 @@
+-- One row per planner's rule, as last delivered.
+select * exclude (source_file_hash, source_line_number, ledger_sequence)
+from {{ source('raw', 'policies') }}
+{{ newest('abc_class, sku_id, node_id') }}

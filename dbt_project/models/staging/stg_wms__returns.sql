@@ -1,0 +1,32 @@
+-- One row per line of a return, up to the day of the plan.
+with source as (
+    select * from {{ source('raw', 'returns') }}
+),
+
+nodes as (
+    select * from {{ ref('stg_master__nodes') }}
+),
+
+dated as (
+    select
+        source.*,
+        nodes.region_id,
+        {{ business_date('source.returned_at', 'nodes.time_zone') }} as business_date
+    from source
+    inner join nodes on source.node_id = nodes.node_id
+    where source.sku_id in (select sku_id from {{ ref('stg_master__skus') }})
+)
+
+select
+    return_id,
+    line_number,
+    returned_at,
+    business_date,
+    node_id,
+    region_id,
+    sku_id,
+    returned_units,
+    condition,
+    order_id
+from dated
+where business_date <= {{ as_of_date() }}

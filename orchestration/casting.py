@@ -1,0 +1,99 @@
+"""The frames' row rules as SQL: strict casts from delivered text to the contract, and the reason when a line breaks it.
+
+Belongs here: one cast and one list of reasons per column kind. Does not: reading files (`landing.py`) or choosing between
+lines (`raw_tables.py`). Nothing is rounded, trimmed or guessed: what does not match its kind is quarantined.
+"""
+
+from orchestration.settings import FeedSettings
+from orchestration.warehouse import sql_type
+from planning.frames import Frame
+from planning.vocabulary import Column
+
+_OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_MOMENT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
+_WRONG_KIND = {
+    "integer": "not_a_whole_number",
+    "decimal": "not_a_decimal",
+    "float": "not_a_number",
+    "boolean": "not_a_boolean",
+    "date": "not_a_date",
+    "timestamp": "not_a_moment",
+    "string": "not_text",
+}
+
+
+def cast(column: Column, delivered_type: str, feed: FeedSettings) -> str:
+    """SQL that is the contract value of a delivered column, null when the text does not spell one."""
+    x, kind = column.name, column.kind
+    if delivered_type != "VARCHAR":
+        return _cast_native(x, kind, delivered_type)
+    if kind == "string":
+        return x
+    number = x if feed.decimal_mark == "." else f"replace({x}, ',', '.')"
+    plain = "" if feed.decimal_mark == "." else f" and not contains({x}, '.')"
+    match kind:
+        case "integer":
+            return f"case when regexp_full_match({x}, '-?[0-9]{{1,15}}') then {x}::bigint end"
+        case "decimal":
+            return (
+                f"case when regexp_full_match({number}, '-?[0-9]{{1,13}}([.][0-9]{{1,4}}0*)?'){plain} then {number}::decimal(18, 4) end"
+            )
+        case "float":
+            return f"case when regexp_full_match({number}, '-?[0-9]{{1,15}}([.][0-9]{{1,17}})?([eE][+-]?[0-9]{{1,2}})?'){plain} then {number}::double end"
+        case "boolean":
+            return f"case when lower({x}) in ('true', 't', 'yes', '1') then true when lower({x}) in ('false', 'f', 'no', '0') then false end"
+        case "date":
+            return f"case when regexp_full_match({x}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then try_cast({x} as date) end"
+        case _:
+            with_offset = f"when regexp_full_match({x}, '{_MOMENT}{_OFFSET}') then (try_cast({x} as timestamptz) at time zone 'UTC')"
+            local = (
+                f" when regexp_full_match({x}, '{_MOMENT}') then ((try_cast({x} as timestamp) at time zone '{feed.time_zone}') at time zone 'UTC')"
+                if feed.time_zone
+                else ""
+            )
+            return f"case {with_offset}{local} end"
+
+
+def _cast_native(x: str, kind: str, delivered_type: str) -> str:
+    target = sql_type(kind)
+    if kind == "integer" and delivered_type in ("FLOAT", "DOUBLE"):
+        return f"case when isfinite({x}) and {x} = floor({x}) and abs({x}) < 1e15 then {x}::bigint end"
+    if kind in ("integer", "decimal") and delivered_type.startswith("DECIMAL"):
+        return f"case when {x} = {x}::{target} then {x}::{target} end"
+    if kind in ("decimal", "float") and delivered_type in ("FLOAT", "DOUBLE"):
+        return f"case when isfinite({x}) and abs({x}) < 1e13 then {x}::{target} end"
+    if kind in ("date", "boolean") and delivered_type not in ("DATE", "BOOLEAN"):
+        return f"null::{target}"
+    if kind == "timestamp":
+        return "null::timestamp"
+    return f"{x}::{target}"
+
+
+def reasons(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
+    """SQL that is the first reason a delivered line breaks the contract, null for a good line.
+
+    Typed values are expected under ``typed_<column>``, delivered ones under ``<column>``.
+    """
+    cases = ["when landing_fault is not null then landing_fault"]
+    for rule in feed.exclude:
+        value = f"typed_{rule.column}"
+        if rule.matches is not None:
+            pattern = rule.matches.replace("'", "''")
+            cases.append(f"when regexp_full_match({value}, '{pattern}') then '{rule.column}:{rule.reason}'")
+        if rule.at_most is not None:
+            cases.append(f"when {value} <= {rule.at_most} then '{rule.column}:{rule.reason}'")
+    for name, column in frame.fields.items():
+        if name not in types:
+            continue
+        typed = f"typed_{name}"
+        if name in frame.required:
+            cases.append(f"when {name} is null then '{name}:missing'")
+        cases.append(f"when {name} is not null and {typed} is null then '{name}:{_WRONG_KIND[column.kind]}'")
+        bounds = [f"{typed} < {column.minimum}" for _ in [0] if column.minimum is not None]
+        bounds += [f"{typed} > {column.maximum}" for _ in [0] if column.maximum is not None]
+        if bounds:
+            cases.append(f"when {' or '.join(bounds)} then '{name}:out_of_range'")
+        if name in frame.allowed:
+            words = ", ".join(f"'{word}'" for word in frame.allowed[name])
+            cases.append(f"when {typed} not in ({words}) then '{name}:not_allowed'")
+    return f"case {' '.join(cases)} end"

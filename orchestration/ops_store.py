@@ -1,0 +1,153 @@
+"""Operational state in `ops.sqlite`: the file ledger, the gate verdicts, what was published.
+
+Belongs here: the tables that must outlive the warehouse, and their reads and writes. Does not: analytics (the warehouse), nor
+the rules that decide a verdict (`checks.py`). Append-only: rows are added, never changed, so any past day can be explained.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_SCHEMA = """
+create table if not exists deliveries (
+    ledger_sequence integer primary key autoincrement,
+    feed text not null, file_hash text not null, file_name text not null, received_at text not null,
+    file_bytes integer not null, received_lines integer not null,
+    status text not null check (status in ('landed', 'duplicate', 'rejected')),
+    reason text not null default '', column_types text not null default '', dropped_columns text not null default ''
+);
+create unique index if not exists one_landing_per_content on deliveries (feed, file_hash) where status = 'landed';
+create table if not exists delivered_days (
+    feed text not null, file_hash text not null, node_id text not null, day text not null, lines integer not null,
+    primary key (feed, file_hash, node_id, day)
+);
+create table if not exists gates (
+    evaluation integer primary key autoincrement,
+    gate text not null, check_name text not null, as_of_date text not null, input_hash text not null,
+    verdict text not null check (verdict in ('pass', 'warn', 'fail')), message text not null, evaluated_at text not null
+);
+create table if not exists publications (
+    publication integer primary key autoincrement,
+    as_of_date text not null, version text not null, ledger_sequence integer not null, input_hash text not null,
+    model_version text, settings_hash text not null, content_hashes text not null, published_at text not null
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivered file in the ledger."""
+
+    ledger_sequence: int
+    feed: str
+    file_hash: str
+    file_name: str
+    received_at: str
+    file_bytes: int
+    received_lines: int
+    status: str
+    reason: str
+    column_types: str
+    dropped_columns: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The newest evaluation of one check for a day and its inputs."""
+
+    gate: str
+    check_name: str
+    verdict: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One published day."""
+
+    as_of_date: str
+    version: str
+    ledger_sequence: int
+    input_hash: str
+    model_version: str | None
+    settings_hash: str
+    content_hashes: dict[str, str]
+    published_at: str
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open (and create) the store; commits when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=30, isolation_level="IMMEDIATE")
+    try:
+        connection.execute("pragma journal_mode = wal")
+        connection.executescript(_SCHEMA)
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
+def add_delivery(store: sqlite3.Connection, *, days: list[tuple[str, str, int]], **row: object) -> int:
+    """Append a file to the ledger with its (node, day, lines) and return its sequence number."""
+    names = ", ".join(row)
+    cursor = store.execute(f"insert into deliveries ({names}) values ({', '.join('?' * len(row))})", tuple(row.values()))  # noqa: S608
+    store.executemany(
+        "insert into delivered_days values (?, ?, ?, ?, ?)", [(row["feed"], row["file_hash"], *day) for day in days]
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def deliveries(store: sqlite3.Connection, *, through: int | None = None) -> list[Delivery]:
+    """The ledger in order, cut at a sequence number."""
+    rows = store.execute(
+        "select * from deliveries where ledger_sequence <= coalesce(?, ledger_sequence) order by ledger_sequence", (through,)
+    )
+    return [Delivery(*row) for row in rows]
+
+
+def landed_sequence(store: sqlite3.Connection, feed: str, file_hash: str) -> int | None:
+    """Sequence number under which these bytes were landed, None when they are new."""
+    row = store.execute(
+        "select ledger_sequence from deliveries where feed = ? and file_hash = ? and status = 'landed'", (feed, file_hash)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def add_verdict(store: sqlite3.Connection, *, gate: str, check: str, as_of_date: str, input_hash: str, verdict: str, message: str, at: str) -> None:
+    """Append one evaluation."""
+    store.execute(
+        "insert into gates (gate, check_name, as_of_date, input_hash, verdict, message, evaluated_at) values (?, ?, ?, ?, ?, ?, ?)",
+        (gate, check, as_of_date, input_hash, verdict, message, at),
+    )
+
+
+def verdicts(store: sqlite3.Connection, *, as_of_date: str, input_hash: str) -> list[Verdict]:
+    """The newest verdict of every check for the day and inputs."""
+    rows = store.execute(
+        """select gate, check_name, verdict, message from gates
+           where evaluation in (select max(evaluation) from gates where as_of_date = ? and input_hash = ? group by gate, check_name)
+           order by evaluation""",
+        (as_of_date, input_hash),
+    )
+    return [Verdict(*row) for row in rows]
+
+
+def add_publication(store: sqlite3.Connection, publication: Publication) -> None:
+    """Append one published day."""
+    row = asdict(publication) | {"content_hashes": json.dumps(publication.content_hashes, sort_keys=True)}
+    store.execute(f"insert into publications ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))  # noqa: S608
+
+
+def publications(store: sqlite3.Connection) -> list[Publication]:
+    """Every published day, the newest publication of each, in order of the day."""
+    rows = store.execute(
+        """select as_of_date, version, ledger_sequence, input_hash, model_version, settings_hash, content_hashes, published_at
+           from publications where publication in (select max(publication) from publications group by as_of_date)
+           order by as_of_date"""
+    )
+    return [Publication(*row[:6], json.loads(row[6]), row[7]) for row in rows]

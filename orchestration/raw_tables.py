@@ -1,0 +1,238 @@
+"""From landed lines to `raw.<feed>`: the typed contract, each line accepted, duplicate, superseded or quarantined.
+
+Belongs here: which delivered line counts. Does not: reading files (`landing.py`), strict casts (`casting.py`), business days
+and unknown masters (dbt staging). For every file: received = accepted + duplicate + superseded + quarantined.
+"""
+
+import json
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration import casting
+from orchestration.ops_store import Delivery
+from orchestration.settings import FeedSettings, Settings
+from orchestration.warehouse import columns_ddl, sql_type
+from planning.frames import FEEDS, Frame
+
+VERSIONED = ("ecom_orders", "shipments", "supplier_orders")  # every version stays; staging takes the newest the day knew
+MASTERS = (
+    "skus",
+    "nodes",
+    "regions",
+    "lanes",
+    "service_zones",
+    "marketing_calendar",
+    "prices",
+    "aggregate_history",
+    "external_signals",
+    "sku_aliases",
+    "policies",
+)  # the newest delivery of a key counts
+EVENT_MOMENT = {
+    "pos_sales": "sold_at",
+    "ecom_orders": "ordered_at",
+    "returns": "returned_at",
+    "inventory_snapshots": "snapshot_at",
+    "shipments": "shipped_at",
+    "supplier_orders": "ordered_at",
+}
+_SHAPES_EVERYTHING = ("nodes", "regions", "sku_aliases")  # a change here can move any line to another day or place
+_LOAD = "source_file_hash varchar, source_line_number bigint, ledger_sequence bigint"
+_STATUSES = ("accepted", "duplicate", "superseded", "quarantined")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What loading one feed's new files did."""
+
+    files: int
+    lines: dict[str, int]
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create every raw table that is not there; a feed that is not configured stands empty."""
+    for feed, frame in FEEDS.items():
+        first = ", key_first_at timestamp" if feed in VERSIONED else ""
+        connection.execute(f"create table if not exists raw.{feed} ({columns_ddl(frame)}, {_LOAD}{first})")
+    connection.execute(
+        "create table if not exists raw.quarantined_lines (feed varchar, source_file_hash varchar, source_line_number bigint,"
+        " reason varchar, delivered varchar)"
+    )
+    connection.execute("create table if not exists raw.file_lines (feed varchar, source_file_hash varchar, status varchar, lines bigint)")
+    connection.execute("create table if not exists raw.change_log (ledger_sequence bigint, feed varchar, changed_from_date date)")
+    connection.execute("create table if not exists raw.facts_built (ledger_sequence bigint, as_of_date date, project_hash varchar)")
+    connection.execute(
+        "create table if not exists raw.run_day (as_of_date date, ledger_sequence bigint, input_hash varchar, changed_from_date date, time_zone varchar)"
+    )
+
+
+def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: str, ledger: list[Delivery]) -> Loaded:
+    """Load the feed's landed files that the warehouse has not seen, all at once, in one transaction."""
+    known = {row[0] for row in connection.execute("select distinct source_file_hash from raw.file_lines where feed = ?", [feed]).fetchall()}
+    fresh = [d for d in ledger if d.feed == feed and d.status == "landed" and d.file_hash not in known]
+    if not fresh:
+        return Loaded(0, dict.fromkeys(_STATUSES, 0))
+    frame = FEEDS[feed]
+    connection.execute("begin")
+    try:
+        _stage(connection, settings, frame, fresh)
+        _decide(connection, frame)
+        _store(connection, frame, fresh)
+        connection.execute("commit")
+    except duckdb.Error:
+        connection.execute("rollback")
+        raise
+    hashes = ", ".join(f"'{d.file_hash}'" for d in fresh)
+    counts = dict(
+        connection.execute(
+            f"select status, sum(lines)::bigint from raw.file_lines where feed = ? and source_file_hash in ({hashes}) group by status", [feed]
+        ).fetchall()
+    )
+    return Loaded(len(fresh), {status: int(counts.get(status, 0)) for status in _STATUSES})
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Frame, fresh: list[Delivery]) -> None:
+    """All new lines, typed and judged by the row rules, in temp table `incoming`."""
+    feed = settings.feeds.get(frame.name, FeedSettings())
+    connection.execute(f"create or replace temp table incoming ({columns_ddl(frame)}, {_LOAD}, fault varchar, delivered varchar)")
+    connection.execute("create or replace temp table batch (source_file_hash varchar, ledger_sequence bigint)")
+    connection.executemany("insert into batch values (?, ?)", [(d.file_hash, d.ledger_sequence) for d in fresh])
+    for types_json in sorted({d.column_types for d in fresh}):
+        delivered_types = json.loads(types_json)
+        types = {name: delivered_types[name] for name in frame.fields if name in delivered_types}
+        files = [str(settings.landing / frame.name / f"{d.file_hash}.parquet") for d in fresh if d.column_types == types_json]
+        casts = ", ".join(f"{casting.cast(frame.fields[name], kind, feed)} as typed_{name}" for name, kind in types.items())
+        picked = ", ".join(
+            f"typed_{name}" if name in types else f"null::{sql_type(column.kind)}" for name, column in frame.fields.items()
+        )
+        delivered = ", ".join(f"{name} := {name}" for name in types)
+        connection.execute(
+            f"""insert into incoming
+                with delivered as (
+                    select *, parse_filename(filename, true) as file_hash, {casts} from read_parquet(?, filename = true)
+                ), judged as (
+                    select *, {casting.reasons(frame, types, feed)} as fault from delivered
+                )
+                select {picked}, file_hash, source_line_number, batch.ledger_sequence, fault,
+                       case when fault is not null then to_json(struct_pack({delivered}))::varchar end
+                from judged join batch on batch.source_file_hash = judged.file_hash""",
+            [files],
+        )
+
+
+def _key(frame: Frame) -> list[str]:
+    """Columns that make two lines compete; a version competes only with a re-sent copy of itself."""
+    return [*frame.keys, "updated_at"] if frame.name in VERSIONED else list(frame.keys)
+
+
+def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
+    """Temp table `verdicts`: the lines, new and already stored, that lose to another line of the same key.
+
+    Only keys that occur twice are looked at closely. A line with the winner's content is a duplicate, one with other
+    content is superseded; the newest delivery wins.
+    """
+    key = ", ".join(f"coalesce({column}::varchar, '')" for column in _key(frame))
+    content = ", ".join(frame.fields)
+    connection.execute(
+        f"""create or replace temp table rivals as
+            with hashed as (
+                select hash({key}) as key_hash from incoming where fault is null
+                union all
+                select hash({key}) from raw.{frame.name}
+                where hash({key}) in (select hash({key}) from incoming where fault is null)
+            )
+            select key_hash from hashed group by key_hash having count(*) > 1"""
+    )
+    connection.execute(
+        f"""create or replace temp table verdicts as
+            with competing as (
+                select {content}, source_file_hash, source_line_number, ledger_sequence, false as is_stored
+                from incoming where fault is null and hash({key}) in (select key_hash from rivals)
+                union all
+                select {content}, source_file_hash, source_line_number, ledger_sequence, true
+                from raw.{frame.name} where hash({key}) in (select key_hash from rivals)
+            ), same as (
+                select *, md5(struct_pack({", ".join(f"{c} := {c}" for c in frame.fields)})::varchar) as content_hash from competing
+            ), told as (
+                select *,
+                    first_value(content_hash) over (partition by {key} order by ledger_sequence desc, source_line_number desc) as winner_hash,
+                    row_number() over (partition by {key}, content_hash order by is_stored desc, ledger_sequence, source_line_number) as nth
+                from same
+            )
+            select source_file_hash, source_line_number, is_stored,
+                   case when content_hash <> winner_hash then 'superseded' when nth > 1 then 'duplicate' end as status
+            from told where content_hash <> winner_hash or nth > 1"""
+    )
+
+
+def _store(connection: duckdb.DuckDBPyConnection, frame: Frame, fresh: list[Delivery]) -> None:
+    feed, columns = frame.name, ", ".join((*frame.fields, "source_file_hash", "source_line_number", "ledger_sequence"))
+    same_line = "v.source_file_hash = t.source_file_hash and v.source_line_number = t.source_line_number"
+    connection.execute(
+        f"""insert into raw.file_lines
+            select '{feed}', source_file_hash, 'accepted', -count(*) from verdicts where is_stored group by all
+            union all select '{feed}', source_file_hash, status, count(*) from verdicts group by all
+            union all select '{feed}', source_file_hash, 'quarantined', count(*) from incoming where fault is not null group by all
+            union all select '{feed}', t.source_file_hash, 'accepted', count(*) from incoming t
+                where fault is null and not exists (select 1 from verdicts v where {same_line}) group by all
+            union all select '{feed}', source_file_hash, 'accepted', 0 from batch"""
+    )
+    connection.execute(f"delete from raw.{feed} t using verdicts v where v.is_stored and {same_line}")
+    connection.execute(
+        "insert into raw.quarantined_lines"
+        f" select '{feed}', source_file_hash, source_line_number, fault, delivered from incoming where fault is not null"
+    )
+    order = EVENT_MOMENT.get(feed, frame.keys[0])
+    first = (", key_first_at", f", {order}") if feed in VERSIONED else ("", "")
+    connection.execute(
+        f"""insert into raw.{feed} ({columns}{first[0]}) select {columns}{first[1]} from incoming t
+            where fault is null and not exists (select 1 from verdicts v where {same_line}) order by {order}, source_line_number"""
+    )
+    if feed in VERSIONED:
+        _keep_first_moment(connection, frame)
+    _log_change(connection, frame, max(d.ledger_sequence for d in fresh))
+
+
+def _keep_first_moment(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
+    """Give every version of a key its earliest moment, so that a window of days holds all versions of a key or none."""
+    key, moment = ", ".join(frame.keys), EVENT_MOMENT[frame.name]
+    same_key = " and ".join(f"t.{column} = k.{column}" for column in frame.keys)
+    connection.execute(
+        f"""update raw.{frame.name} t set key_first_at = k.first_at
+            from (select {key}, min({moment}) as first_at from raw.{frame.name}
+                  where ({key}) in (select ({key}) from incoming where fault is null) group by all) k
+            where {same_key} and t.key_first_at <> k.first_at"""
+    )
+
+
+def _log_change(connection: duckdb.DuckDBPyConnection, frame: Frame, sequence: int) -> None:
+    """Remember the earliest business day the new lines can touch (a day of slack covers every time zone)."""
+    feed = frame.name
+    if feed in VERSIONED:
+        key = ", ".join(frame.keys)
+        first = f"select min(key_first_at)::date - 1 from raw.{feed} where ({key}) in (select ({key}) from incoming where fault is null)"
+    elif feed in EVENT_MOMENT:
+        first = f"select min({EVENT_MOMENT[feed]})::date - 1 from incoming where fault is null"
+    elif feed in _SHAPES_EVERYTHING:
+        first = "select date '1900-01-01'"
+    elif feed == "skus":
+        events = " union all ".join(
+            f"select min({moment})::date - 1 as day from raw.{event} where sku_id in (select sku_id from incoming)"
+            for event, moment in EVENT_MOMENT.items()
+        )
+        first = f"select min(day) from ({events})"
+    else:
+        return
+    connection.execute(f"insert into raw.change_log select {sequence}, '{feed}', day from ({first}) as found(day) where day is not null")
+
+
+def unaccounted_files(connection: duckdb.DuckDBPyConnection, ledger: list[Delivery]) -> list[str]:
+    """Files whose lines do not add up, as sentences."""
+    rows = connection.execute("select feed, source_file_hash, sum(lines)::bigint from raw.file_lines group by all").fetchall()
+    counted = {(feed, digest): int(lines) for feed, digest, lines in rows}
+    return [
+        f"{d.feed}/{d.file_name}: received {d.received_lines} lines, accounted for {counted.get((d.feed, d.file_hash), 0)}"
+        for d in ledger
+        if d.status == "landed" and counted.get((d.feed, d.file_hash), 0) != d.received_lines
+    ]

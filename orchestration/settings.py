@@ -1,0 +1,184 @@
+"""The settings of one deployment: `settings.yaml`, typed, frozen and read once.
+
+Belongs here: what a deployment may choose. Does not: what varies by SKU, node, lane or segment (that is data), nor secrets.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from planning.frames import FEEDS
+
+
+class SettingsError(ValueError):
+    """`settings.yaml` cannot be used; the message says which line to change."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except Exception as error:
+        raise ValueError(f"{name!r} is not an IANA time zone, e.g. Europe/Berlin") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+class Exclusion(_Frozen):
+    """Lines a deployment declares not to be business of this feed, quarantined under its own reason."""
+
+    column: str
+    matches: str | None = Field(None, description="regular expression the whole value matches")
+    at_most: float | None = Field(None, description="numbers not above this")
+    reason: str = Field(pattern="^[a-z][a-z0-9_]*$")
+
+
+class FeedSettings(_Frozen):
+    """How one feed is spelt and when it is due."""
+
+    required: bool = Field(False, description="the day is not planned without it")
+    max_age_days: int | None = Field(None, ge=0, description="older data than this is stale; empty: never")
+    columns: dict[str, str] = Field(default_factory=dict, description="contract column: column in the file; others keep their name")
+    constants: dict[str, str] = Field(default_factory=dict, description="contract column: the same value on every line")
+    delimiter: str | None = Field(None, description="one character; by default the file's suffix decides")
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
+    decimal_mark: Literal[".", ","] = "."
+    time_zone: TimeZone | None = Field(None, description="of moments without an offset; without it they are quarantined")
+    exclude: tuple[Exclusion, ...] = ()
+
+
+class Schedule(_Frozen):
+    """When the day is planned at the latest."""
+
+    cron: str = "0 6 * * *"
+    is_active: bool = Field(False, description="start the schedule and the sensor with the code location")
+
+
+class ForecastSettings(_Frozen):
+    """Choices of the forecast."""
+
+    holiday_country: str | None = Field(None, description="ISO code for public holidays")
+    history_days: int = Field(400, ge=56, description="days of demand a model looks at")
+    retrain_every_days: int = Field(7, ge=1)
+    trees: int = Field(300, ge=10)
+    leaves: int = Field(63, ge=4)
+    training_rows: int = Field(2_500_000, ge=1_000, description="rows drawn for training; fewer are all used")
+    threads: int = Field(2, ge=1)
+
+
+class PlanningSettings(_Frozen):
+    """Choices of targets and transfers that do not vary by SKU or node."""
+
+    cycle_service_level: float = Field(0.95, gt=0, lt=1, description="where no policy says otherwise")
+    review_period_days: int = Field(7, ge=1, description="where no policy says otherwise")
+    penalty_cost_per_unit: float = Field(0.0, ge=0, description="of a unit short, beyond the margin; where no policy says otherwise")
+    fixed_cost_per_order: float = Field(2.0, ge=0, description="of placing one replenishment line")
+    min_net_gain_per_line: float = Field(1.0, ge=0, description="transfers that net less stay undone")
+    sample_paths: int = Field(256, ge=32)
+
+
+class GateSettings(_Frozen):
+    """How much dirt each stage tolerates."""
+
+    max_quarantined_share: float = Field(0.02, ge=0, le=1, description="of a file's lines")
+    min_coverage_80: float = Field(0.70, ge=0, le=1, description="share of backtest days inside the central 67 % to 95 % band, least")
+    max_forecast_bias: float = Field(0.25, gt=0, description="|sum of forecast / sum of demand - 1| in the backtest, most")
+    max_adjustment_share: float = Field(0.05, ge=0, description="unexplained stock differences over units moved, most")
+
+
+class PublishSettings(_Frozen):
+    """What stays readable."""
+
+    keep_versions: int = Field(14, ge=1, description="published days kept beside the current one")
+
+
+class Settings(_Frozen):
+    """One deployment."""
+
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    time_zone: TimeZone
+    data_dir: Path
+    first_date: dt.date = Field(description="first business day of the history")
+    schedule: Schedule = Schedule()
+    feeds: dict[str, FeedSettings]
+    forecast: ForecastSettings = ForecastSettings()
+    planning: PlanningSettings = PlanningSettings()
+    gates: GateSettings = GateSettings()
+    publish: PublishSettings = PublishSettings()
+
+    def model_post_init(self, _context: object) -> None:
+        """Refuse feeds and columns the contract does not know."""
+        for name, feed in self.feeds.items():
+            if name not in FEEDS:
+                raise ValueError(f"feeds: {name!r} is not a feed; feeds are {', '.join(FEEDS)}")
+            named = (*feed.columns, *feed.constants, *(rule.column for rule in feed.exclude))
+            unknown = [column for column in named if column not in FEEDS[name].fields]
+            if unknown:
+                raise ValueError(f"feeds.{name}: {', '.join(unknown)} not in the contract; it has {', '.join(FEEDS[name].fields)}")
+
+    @property
+    def inbox(self) -> Path:
+        """Where files are dropped."""
+        return self.data_dir / "inbox"
+
+    @property
+    def landing(self) -> Path:
+        """Immutable delivered lines."""
+        return self.data_dir / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """The pipeline's private DuckDB file."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def ops(self) -> Path:
+        """Operational state (SQLite)."""
+        return self.data_dir / "ops.sqlite"
+
+    @property
+    def models(self) -> Path:
+        """Model registry."""
+        return self.data_dir / "models"
+
+    @property
+    def published(self) -> Path:
+        """What readers see."""
+        return self.data_dir / "published"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance."""
+        return self.data_dir / "dagster"
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a `settings.yaml`; a relative `data_dir` is relative to the file.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing, is not YAML, or a value is not allowed.
+    """
+    if not path.is_file():
+        raise SettingsError(f"{path}: no such settings file; write one with `nodewise init` or name it with --settings")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        settings = Settings.model_validate(content)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{path}: {lines}") from error
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    return settings.model_copy(update={"data_dir": (path.parent / settings.data_dir).resolve()})
