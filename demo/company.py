@@ -38,7 +38,7 @@ def settings(*, first_day: pd.Timestamp) -> dict[str, object]:
         "first_date": first_day.strftime("%Y-%m-%d"),
         "schedule": {"cron": "0 6 * * *", "is_active": False},
         "feeds": feeds,
-        "forecast": {"holiday_country": COUNTRY},
+        "forecast": {"holiday_country": COUNTRY, "trees": 200, "leaves": 31, "training_rows": 300_000},
     }
 
 

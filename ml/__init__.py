@@ -1,0 +1,1 @@
+"""Learning: regional demand as distributions. Pure: frames and arrays in, frames and arrays out."""

@@ -62,6 +62,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create table if not exists raw.file_lines (feed varchar, source_file_hash varchar, status varchar, lines bigint)")
     connection.execute("create table if not exists raw.change_log (ledger_sequence bigint, feed varchar, changed_from_date date)")
     connection.execute("create table if not exists raw.facts_built (ledger_sequence bigint, as_of_date date, project_hash varchar)")
+    connection.execute("create table if not exists raw.unpublished (changed_from_date date)")
     connection.execute(
         "create table if not exists raw.run_day (as_of_date date, ledger_sequence bigint, input_hash varchar, changed_from_date date, time_zone varchar)"
     )

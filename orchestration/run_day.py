@@ -115,10 +115,11 @@ def mark_facts_built(connection: duckdb.DuckDBPyConnection, day: RunDay) -> None
     connection.execute("begin")
     connection.execute("delete from raw.facts_built")
     connection.execute("insert into raw.facts_built values (?, ?, ?)", [day.ledger_sequence, day.as_of_date, project_hash()])
+    connection.execute("insert into raw.unpublished values (?)", [day.changed_from_date])
     connection.execute("commit")
 
 
-def facts_are_fresh(connection: duckdb.DuckDBPyConnection) -> bool:
+def facts_stand(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the facts were ever built by this dbt project; if not they are built from nothing."""
     built = connection.execute("select project_hash from raw.facts_built").fetchone()
     return bool(built) and built[0] == project_hash()

@@ -90,9 +90,8 @@ class GateSettings(_Frozen):
     """How much dirt each stage tolerates."""
 
     max_quarantined_share: float = Field(0.02, ge=0, le=1, description="of a file's lines")
-    min_coverage_80: float = Field(0.70, ge=0, le=1, description="share of backtest days inside the central 67 % to 95 % band, least")
+    min_coverage_95: float = Field(0.85, ge=0, le=1, description="share of backtest days inside the central 95 % band, least")
     max_forecast_bias: float = Field(0.25, gt=0, description="|sum of forecast / sum of demand - 1| in the backtest, most")
-    max_adjustment_share: float = Field(0.05, ge=0, description="unexplained stock differences over units moved, most")
 
 
 class PublishSettings(_Frozen):

@@ -19,7 +19,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 M5_QUANTILES = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """The contract of one table.
 
@@ -218,6 +218,7 @@ EXTERNAL_SIGNALS = Frame(
     "region, day and signal",
     key="region_id signal_date signal_name",
     columns="region_id signal_date signal_name signal_value",
+    nullable="known_from_date",
 )
 SKU_ALIASES = Frame("sku_aliases", "foreign name of a SKU", key="system foreign_sku_id", columns="system foreign_sku_id sku_id")
 POLICIES = Frame(

@@ -55,10 +55,13 @@ def infeasibilities(*, transfers: pd.DataFrame, positions: pd.DataFrame, lanes: 
     )
     refuse(load[load["transfer_units"] > load["capacity_units_per_day"].astype(float)], "overload a lane", lane_key)
 
-    both = transfers.merge(
-        transfers, left_on=["sku_id", "origin_node_id"], right_on=["sku_id", "destination_node_id"], suffixes=("", "_other")
+    back = transfers.merge(
+        transfers,
+        left_on=["sku_id", "origin_node_id", "destination_node_id"],
+        right_on=["sku_id", "destination_node_id", "origin_node_id"],
+        suffixes=("", "_back"),
     )
-    refuse(both, "leave a node that receives the same SKU")
+    refuse(back, "are matched by a line of the same SKU the other way")
     refuse(transfers[transfers.duplicated([*line, "mode"], keep=False)], "stand twice in the plan")
     refuse(transfers[transfers["arrival_date"] < transfers["ship_date"]], "arrive before they leave")
     return found

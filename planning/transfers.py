@@ -7,8 +7,8 @@ value of a unit (`marginal_value.py`), the solver's inner loop (`min_cost_flow.p
 Notes
 -----
 max sum of value won at destinations - value lost at origins - lane cost * units, subject to units given <= available,
-whole cases, lanes that are open. A unit travels one lane; no node both gives and receives a SKU. SKUs meet only on lanes:
-a lane whose lines together do not pay its departure or miss its least load is closed and the plan solved again, and a
+whole cases, lanes that are open. A unit travels one lane. A node may pass units on while others are on their way to it; what
+it receives is then valued as if it had given nothing, which is never too much. SKUs meet only on lanes: a lane whose lines together do not pay its departure or miss its least load is closed and the plan solved again, and a
 lane above its capacity keeps its most valuable lines.
 """
 

@@ -1,6 +1,7 @@
 {# The day of the run is data: one row in raw.run_day, read once a model and written into the SQL as a literal, so that
    DuckDB can skip row groups outside the window. #}
 {% macro _run_day(column, parsing_value) -%}
+    {%- set run_day = source("raw", "run_day") -%}
     {%- if execute -%}
         {%- set found = run_query("select " ~ column ~ "::varchar from raw.run_day") -%}
         {{ return(found.columns[0].values()[0]) }}

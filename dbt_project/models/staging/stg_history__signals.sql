@@ -5,5 +5,5 @@ select
     signal_name,
     signal_value
 from {{ source('raw', 'external_signals') }}
-where signal_date <= {{ as_of_date() }}
+where coalesce(known_from_date, signal_date) <= {{ as_of_date() }}
 {{ newest('region_id, signal_date, signal_name') }}

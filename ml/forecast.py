@@ -1,0 +1,113 @@
+"""The morning's forecast: model or baseline, mean and dispersion of every series and day, flagged.
+
+Belongs here: choosing between model and fallback, cold starts, retirements. Does not: training (`train.py`), reading and
+writing tables (the edge).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ml.backtest import Backtest
+from ml.baselines import level_times_weekday
+from ml.dispersion import Spread
+from ml.panel import HORIZON_DAYS, Panel
+from ml.train import Model, predict
+from planning.frames import DEMAND_MEANS, DEMAND_QUANTILES, M5_QUANTILES
+from planning.negative_binomial import quantiles
+
+COLD_START_DAYS = 28  # a series younger than this leans on its category
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What makes today's forecast.
+
+    Parameters
+    ----------
+    model : Model or None
+        None is the baseline.
+    errors : Spread
+        Of whatever makes the forecast.
+    reason : str
+        Why the model was left aside, empty when it was not.
+    """
+
+    model: Model | None
+    errors: Spread
+    reason: str
+
+
+def choose(backtest: Backtest, model: Model | None, reason: str) -> Champion:
+    """The model when it beats the baseline on WRMSSE in the backtest, else the baseline."""
+    if model is None or backtest.model_spread is None:
+        return Champion(None, backtest.baseline_spread, reason or "no model")
+    mine, theirs = (backtest.mean_score(name, "wrmsse") for name in ("model", "level x weekday"))
+    if not mine <= theirs:
+        return Champion(None, backtest.baseline_spread, f"model loses to level x weekday: WRMSSE {mine:.4f} against {theirs:.4f}")
+    return Champion(model, backtest.model_spread, "")
+
+
+def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, threads: int) -> pd.DataFrame:
+    """Mean and dispersion of every series on each of the next 28 days.
+
+    Returns
+    -------
+    DataFrame
+        Frame `forecast.demand_means`. Series younger than four weeks are half their category's level, flagged
+        ``cold start``; days before a SKU's launch and after its retirement have mean zero.
+    """
+    origin = len(panel.days) - 1
+    if champion.model is None:
+        mean = level_times_weekday(panel, origin)
+    else:
+        mean = predict(champion.model, panel, origin=origin, threads=threads)
+    age = origin - panel.first_day
+    young = age < COLD_START_DAYS
+    mean = np.where(young[:, None], _with_category(panel, origin, mean, age), mean)
+    days = pd.date_range(as_of_date + pd.Timedelta(days=1), periods=HORIZON_DAYS)
+    retired = pd.to_datetime(panel.series["retired_date"]).to_numpy()[:, None] < days.to_numpy()[None, :]
+    unborn = pd.to_datetime(panel.series["launched_date"]).to_numpy()[:, None] > days.to_numpy()[None, :]
+    mean = np.round(np.where(retired | unborn, 0.0, mean), 6)
+    n_series = len(panel.series)
+    usual = "fallback" if champion.model is None else "model"
+    table = pd.DataFrame(
+        {
+            "as_of_date": as_of_date,
+            "sku_id": np.repeat(panel.series["sku_id"].to_numpy(), HORIZON_DAYS),
+            "region_id": np.repeat(panel.series["region_id"].to_numpy(), HORIZON_DAYS),
+            "demand_date": np.tile(days.to_numpy(), n_series),
+            "demand_mean_units": mean.ravel(),
+            "dispersion": np.repeat(np.round(champion.errors.dispersion, 6), HORIZON_DAYS),
+            "method": np.repeat(np.where(young, "cold start", usual), HORIZON_DAYS),
+            "model_version": None if champion.model is None else champion.model.version,
+        }
+    )
+    return DEMAND_MEANS.check(table)
+
+
+def _with_category(panel: Panel, origin: int, mean: NDArray[np.float64], age: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Blend a young series' forecast with half the level of its category in its region, by its age."""
+    level = np.nan_to_num(panel.window_mean(origin, 28))
+    pair = panel.category_code * (panel.region_code.max() + 1) + panel.region_code
+    old = (age >= COLD_START_DAYS).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        prior = np.bincount(pair, weights=level * old) / np.bincount(pair, weights=old)
+    prior = 0.5 * np.nan_to_num(prior)[pair][:, None]
+    trust = np.clip(age / COLD_START_DAYS, 0, 1)[:, None]
+    return trust * mean + (1 - trust) * prior
+
+
+def demand_quantiles(means: pd.DataFrame) -> pd.DataFrame:
+    """The nine M5 quantiles of every row of ``means``, long; frame `forecast.demand_quantiles`."""
+    values = quantiles(
+        demand_mean_units=means["demand_mean_units"].to_numpy(dtype=float),
+        dispersion=means["dispersion"].to_numpy(dtype=float),
+        levels=M5_QUANTILES,
+    )
+    n = len(M5_QUANTILES)
+    key = {c: np.repeat(means[c].to_numpy(), n) for c in ("as_of_date", "sku_id", "region_id", "demand_date")}
+    table = pd.DataFrame({**key, "quantile": np.tile(M5_QUANTILES, len(means)), "demand_units": values.ravel()})
+    return table[list(DEMAND_QUANTILES.fields)]

@@ -1,0 +1,63 @@
+"""Stage 2 and the second pass: dbt models as assets, their tests as checks.
+
+Belongs here: which models run when. Does not: the models (`dbt_project/`).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtProject, dbt_assets
+
+from orchestration import gates, ops_tables
+from orchestration.dbt import SECOND_PASS, Dbt, run_stage, translator
+from orchestration.deployment import Deployment
+from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
+from orchestration.run_day import facts_stand, mark_facts_built, read_day
+
+
+def build_facts(partitions: dg.PartitionsDefinition, project: DbtProject) -> list[dg.AssetsDefinition]:
+    """Assets of the stage."""
+    shared = {
+        "manifest": project.manifest_path,
+        "project": project,
+        "dagster_dbt_translator": translator(),
+        "partitions_def": partitions,
+        "backfill_policy": ONE_RUN_A_DAY,
+        "pool": POOL,
+    }
+
+    @dbt_assets(name="facts", exclude=SECOND_PASS, **shared)
+    def facts(context: dg.AssetExecutionContext, dbt: Dbt, deployment: dg.ResourceParam[Deployment]) -> Iterator[Any]:
+        with deployment.warehouse() as warehouse:
+            fresh = facts_stand(warehouse)
+            ops_tables.create_decision_tables(warehouse)
+        yield from run_stage(context, dbt, deployment, gate="facts", full_refresh=not fresh)
+
+    @dbt_assets(name="facts_and_kpis", select=SECOND_PASS, **shared)
+    def facts_and_kpis(context: dg.AssetExecutionContext, dbt: Dbt, deployment: dg.ResourceParam[Deployment]) -> Iterator[Any]:
+        with deployment.warehouse() as warehouse:
+            day, fresh = read_day(warehouse), facts_stand(warehouse)
+        gates.require(deployment, day, "kpis")
+        yield from run_stage(context, dbt, deployment, gate="kpis", full_refresh=not fresh)
+        with deployment.warehouse() as warehouse:
+            mark_facts_built(warehouse, day)
+
+    @dg.multi_asset(
+        name="ops_tables",
+        specs=[
+            dg.AssetSpec(["ops", "deliveries"], deps=[["intermediate", "int_held_lines"]], group_name="ops", owners=OWNERS, kinds={"duckdb"},
+                         description="One row per delivered file: received = accepted + duplicate + superseded + quarantined."),
+            dg.AssetSpec(["ops", "quarantine"], deps=[["intermediate", "int_held_lines"]], group_name="ops", owners=OWNERS, kinds={"duckdb"},
+                         description="One row per rejected line with its reason, source file and line number."),
+        ],
+        partitions_def=partitions,
+        backfill_policy=ONE_RUN_A_DAY,
+        pool=POOL,
+    )  # fmt: skip
+    def ops_tables_assets(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
+        counts = ops_tables.build(deployment)
+        for table in ("deliveries", "quarantine"):
+            yield dg.MaterializeResult(asset_key=["ops", table], metadata={"dagster/row_count": counts[table]})
+
+    return [facts, facts_and_kpis, ops_tables_assets]

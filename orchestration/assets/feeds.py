@@ -1,0 +1,83 @@
+"""Stage 1: files in the inbox become `raw.<feed>`, the typed contract, and the day of the run.
+
+Belongs here: the order of landing, loading and opening the day. Does not: how a file is read (`landing.py`) or which line
+counts (`raw_tables.py`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration import gates, ops_store, raw_tables, run_day
+from orchestration.deployment import Deployment
+from orchestration.landing import land_inbox
+from orchestration.metadata import frame_schema
+from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL, as_of_date
+from planning.frames import FEEDS
+
+LEDGER = dg.AssetKey(["ops", "ledger"])
+RUN_DAY = dg.AssetKey(["raw", "run_day"])
+
+
+def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """Assets of the stage."""
+    shared = {"partitions_def": partitions, "backfill_policy": ONE_RUN_A_DAY}
+
+    @dg.asset(
+        key=LEDGER, group_name="raw", owners=OWNERS, kinds={"sqlite"}, **shared, description="One row per delivered file."
+    )
+    def ledger(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        gates.refuse_past_days(deployment, as_of_date(context))
+        landed = land_inbox(deployment.settings)
+        return dg.MaterializeResult(
+            metadata={"landed_file_count": landed.landed, "duplicate_file_count": landed.duplicates, "rejected_file_count": landed.rejected}
+        )
+
+    specs = [
+        dg.AssetSpec(
+            ["raw", feed],
+            deps=[LEDGER],
+            group_name="raw",
+            owners=OWNERS,
+            kinds={"duckdb"},
+            description=f"One row per {frame.grain}, as delivered and typed.",
+            metadata={"dagster/column_schema": frame_schema(frame)},
+        )
+        for feed, frame in FEEDS.items()
+    ]
+
+    @dg.multi_asset(name="raw_feeds", specs=specs, pool=POOL, **shared)
+    def raw_feeds(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
+        with deployment.ops() as store:
+            deliveries = ops_store.deliveries(store)
+        with deployment.warehouse() as warehouse:
+            raw_tables.create_tables(warehouse)
+            for feed in FEEDS:
+                loaded = raw_tables.load_feed(warehouse, deployment.settings, feed, deliveries)
+                count = warehouse.execute(f"select count(*) from raw.{feed}").fetchone()
+                lines = {f"{status}_line_count": lines for status, lines in loaded.lines.items()}
+                yield dg.MaterializeResult(
+                    asset_key=["raw", feed], metadata={"dagster/row_count": count[0], "file_count": loaded.files, **lines}
+                )
+
+    @dg.asset(
+        key=RUN_DAY,
+        deps=[["raw", feed] for feed in FEEDS],
+        group_name="raw",
+        owners=OWNERS,
+        kinds={"duckdb"},
+        pool=POOL,
+        description="One row: the day of the plan, the last delivery it knows, and the first day whose facts change.",
+        **shared,
+    )
+    def raw_run_day(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        with deployment.ops() as store:
+            deliveries = ops_store.deliveries(store)
+        with deployment.warehouse() as warehouse:
+            day = run_day.open_day(warehouse, deployment.settings, deliveries, as_of_date(context))
+        window = (day.as_of_date - day.changed_from_date).days + 1
+        return dg.MaterializeResult(
+            metadata={"ledger_sequence": day.ledger_sequence, "window_days": window, "input_hash": day.input_hash}
+        )
+
+    return [ledger, raw_feeds, raw_run_day]

@@ -1,0 +1,144 @@
+"""Stage 4: stock targets, transfers, replenishments.
+
+Belongs here: reading the day's inputs, calling `planning`, writing `plan.*`. Does not: any decision rule.
+"""
+
+import dagster as dg
+import pandas as pd
+
+from orchestration import gates, pictures
+from orchestration.decisions import DayInputs, read_inputs
+from orchestration.deployment import Deployment
+from orchestration.metadata import frame_schema, markdown_table
+from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
+from orchestration.run_day import RunDay, read_day
+from orchestration.warehouse import replace_day
+from planning.errors import PlanningError
+from planning.frames import REPLENISHMENTS, STOCK_TARGETS, TRANSFERS, Frame
+from planning.marginal_value import marginal_values
+from planning.replenishments import plan_replenishments
+from planning.stock_targets import stock_targets
+from planning.transfers import TransferPlan, plan_transfers
+
+_INPUTS = [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["intermediate", "int_service_shares"],
+           ["forecast", "demand_means"], ["forecast", "model_versions"]]  # fmt: skip
+
+
+def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """Assets of the stage."""
+
+    def shared(frame: Frame, deps: list[list[str]]) -> dict:
+        return {
+            "key": frame.name.split("."),
+            "deps": deps,
+            "group_name": "plan",
+            "owners": OWNERS,
+            "pool": POOL,
+            "partitions_def": partitions,
+            "backfill_policy": ONE_RUN_A_DAY,
+            "description": f"One row per {frame.grain}.",
+            "metadata": {"dagster/column_schema": frame_schema(frame)},
+        }
+
+    @dg.asset(**shared(STOCK_TARGETS, _INPUTS), kinds={"numba", "duckdb"})
+    def targets(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        with deployment.warehouse() as warehouse:
+            day = read_day(warehouse)
+            gates.require(deployment, day, "targets")
+            rows, inputs = _targets(warehouse, deployment, day)
+            replace_day(warehouse, STOCK_TARGETS, rows, as_of_date=day.day)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(rows),
+                "safety_stock_units": float(rows["safety_stock_units"].sum()),
+                "repeated_forecast_days": inputs.repeated_days,
+                "unknown_stock_count": inputs.unknown_stock_count,
+            }
+        )
+
+    @dg.asset(**shared(TRANSFERS, [*_INPUTS, ["plan", "stock_targets"]]), kinds={"numba", "duckdb"})
+    def transfers(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        with deployment.warehouse() as warehouse:
+            day = read_day(warehouse)
+            gates.require(deployment, day, "plan")
+            plan, inputs = _transfers(warehouse, deployment, day)
+            replace_day(warehouse, TRANSFERS, plan.lines, as_of_date=day.day)
+            nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
+        return dg.MaterializeResult(metadata=_transfer_metadata(plan, inputs, nodes))
+
+    @dg.asset(**shared(REPLENISHMENTS, [["intermediate", "int_stock_positions"], ["plan", "stock_targets"], ["plan", "transfers"]]), kinds={"pandas", "duckdb"})
+    def replenishments(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        with deployment.warehouse() as warehouse:
+            day = read_day(warehouse)
+            gates.require(deployment, day, "plan")
+            tables = [
+                warehouse.execute(f"select * from {name} where as_of_date = ?", [day.as_of_date]).df()
+                for name in (STOCK_TARGETS.name, TRANSFERS.name)
+            ]
+            inputs = read_inputs(warehouse, deployment.settings, day)
+            rows = plan_replenishments(
+                positions=inputs.positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date)
+            )
+            replace_day(warehouse, REPLENISHMENTS, rows, as_of_date=day.day)
+        short = int((rows["reason_code"] == "parent_short").sum())
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": len(rows), "ordered_units": int(rows["ordered_units"].sum()), "parent_short_count": short}
+        )
+
+    return [targets, transfers, replenishments]
+
+
+def _targets(warehouse: object, deployment: Deployment, day: RunDay) -> tuple[pd.DataFrame, DayInputs]:
+    try:
+        inputs = read_inputs(warehouse, deployment.settings, day)
+        rows = stock_targets(
+            positions=inputs.positions,
+            demand=inputs.demand,
+            as_of_date=pd.Timestamp(day.as_of_date),
+            fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
+        )
+    except PlanningError as error:
+        raise dg.Failure(f"stock targets for {day.day}: {error}", allow_retries=False) from error
+    return rows, inputs
+
+
+def _transfers(warehouse: object, deployment: Deployment, day: RunDay) -> tuple[TransferPlan, DayInputs]:
+    try:
+        inputs = read_inputs(warehouse, deployment.settings, day)
+        p = inputs.positions
+        values = marginal_values(
+            demand=inputs.demand,
+            position_units=inputs.position_units,
+            unit_price=p["unit_price"].to_numpy(dtype=float),
+            unit_cost=p["unit_cost"].to_numpy(dtype=float),
+            penalty_cost_per_unit=p["penalty_cost_per_unit"].to_numpy(dtype=float),
+            holding_cost_rate_per_year=p["holding_cost_rate_per_year"].to_numpy(dtype=float),
+        )
+        plan = plan_transfers(
+            positions=p,
+            demand=inputs.demand,
+            values=values,
+            lanes=inputs.lanes,
+            as_of_date=pd.Timestamp(day.as_of_date),
+            min_net_gain_per_line=deployment.settings.planning.min_net_gain_per_line,
+        )
+    except PlanningError as error:
+        raise dg.Failure(f"transfers for {day.day}: {error}", allow_retries=False) from error
+    return plan, inputs
+
+
+def _transfer_metadata(plan: TransferPlan, inputs: DayInputs, nodes: pd.DataFrame) -> dict:
+    lines = plan.lines
+    top = ["sku_id", "origin_node_id", "destination_node_id", "transfer_units", "transfer_cost", "expected_gain", "net_gain", "reason_code"]
+    return {
+        "dagster/row_count": len(lines),
+        "transfer_units": int(lines["transfer_units"].sum()),
+        "transfer_cost": float(lines["transfer_cost"].sum()),
+        "expected_gain": float(lines["expected_gain"].sum()),
+        "net_gain": float(lines["net_gain"].sum()),
+        "closed_lane_count": len(plan.closed_lanes),
+        "trimmed_units": plan.trimmed_units,
+        "top_lines": markdown_table(lines[top].head(15).round(2)),
+        "network": pictures.network_map(lines, nodes),
+        "days_of_supply": pictures.days_of_supply(inputs.positions, inputs.demand),
+    }

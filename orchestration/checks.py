@@ -1,0 +1,249 @@
+"""The gates between the stages: what must be true of deliveries, forecasts and plans.
+
+Belongs here: the rules no row and no SQL identity can state. Does not: row rules (`casting.py`), relational rules (dbt tests),
+or what a red verdict stops (`gates.py`).
+"""
+
+from collections.abc import Callable
+
+import dagster as dg
+import duckdb
+import pandas as pd
+
+from orchestration import gates, ops_store, ops_tables, raw_tables
+from orchestration.deployment import Deployment
+from orchestration.gates import Finding
+from orchestration.great_expectations_batch import unmet
+from orchestration.partitions import POOL
+from orchestration.run_day import RunDay, read_day
+from planning.plan_checks import infeasibilities
+
+Rule = Callable[[duckdb.DuckDBPyConnection, Deployment, RunDay], Finding]
+
+
+def build_checks() -> list[dg.AssetChecksDefinition]:
+    """Every check, explicitly."""
+    return [
+        _check(["raw", "run_day"], "feeds", delivered_files_can_be_read),
+        _check(["raw", "run_day"], "feeds", every_line_is_accounted_for),
+        _check(["raw", "run_day"], "feeds", deliveries_match_their_profile),
+        _check(["raw", "run_day"], "feeds", required_feeds_are_fresh),
+        _check(["forecast", "demand_quantiles"], "forecast", quantiles_are_complete_and_do_not_cross),
+        _check(["forecast", "demand_quantiles"], "forecast", backtest_is_calibrated),
+        _check(["forecast", "demand_quantiles"], "forecast", model_made_the_forecast),
+        _check(["plan", "stock_targets"], "targets", reorder_point_is_below_order_up_to),
+        _check(["plan", "transfers"], "plan", plan_can_be_carried_out),
+        _check(["plan", "transfers"], "plan", plan_looks_like_a_plan),
+    ]
+
+
+def _check(asset: list[str], gate: str, rule: Rule) -> dg.AssetChecksDefinition:
+    """A blocking asset check that records its verdict; what a rule only warns of does not block."""
+
+    @dg.asset_check(asset=dg.AssetKey(asset), name=rule.__name__, blocking=True, description=rule.__doc__, pool=POOL)
+    def check(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
+        with deployment.warehouse() as warehouse:
+            day = read_day(warehouse)
+            finding = rule(warehouse, deployment, day)
+        result = gates.check_result(deployment, day, gate=gate, check=rule.__name__, finding=finding)
+        if finding.problems and finding.is_blocking:
+            ops_tables.build(deployment)
+        return result
+
+    return check
+
+
+# ------------------------------------------------------------------------------------------------------------- feeds
+def delivered_files_can_be_read(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Every delivered file has the columns of its feed; a file that has not is answered by a corrected one of the same name."""
+    with deployment.ops() as store:
+        ledger = ops_store.deliveries(store, through=day.ledger_sequence)
+    answered = {(d.feed, d.file_name): d.ledger_sequence for d in ledger if d.status != "rejected"}
+    open_ones = [d for d in ledger if d.status == "rejected" and answered.get((d.feed, d.file_name), 0) < d.ledger_sequence]
+    return Finding([f"{d.feed}/{d.file_name}: {d.reason}; deliver it again, corrected, under the same name" for d in open_ones])
+
+
+def every_line_is_accounted_for(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """For every file: received = accepted + duplicate + superseded + quarantined."""
+    with deployment.ops() as store:
+        ledger = ops_store.deliveries(store, through=day.ledger_sequence)
+    return Finding([f"{said}; rebuild the warehouse from landing" for said in raw_tables.unaccounted_files(warehouse, ledger)])
+
+
+_PROFILE = """
+with counted as (
+    select feed, source_file_hash, sum(lines) filter (where status = 'quarantined') as quarantined, sum(lines) as received
+    from raw.file_lines group by all
+), profile as (
+    select l.feed || '/' || l.file_name as file, l.ledger_sequence, c.received::bigint as received_lines,
+        coalesce(c.quarantined, 0) / greatest(c.received, 1) as quarantined_share,
+        l.day_lines / nullif(median(l.day_lines) over (
+            partition by l.feed order by l.ledger_sequence rows between 28 preceding and 1 preceding), 0) as usual_lines_ratio
+    from files l join counted c on c.feed = l.feed and c.source_file_hash = l.file_hash
+)
+select * exclude (ledger_sequence) from profile where ledger_sequence > ? order by ledger_sequence
+"""
+
+
+def deliveries_match_their_profile(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """New files are not empty, hold few quarantined lines, and about as many lines a day as usual (Great Expectations)."""
+    with deployment.ops() as store:
+        files = pd.read_sql_query(
+            """select d.ledger_sequence, d.feed, d.file_name, d.file_hash,
+                      d.received_lines * 1.0 / nullif((select count(distinct day) from delivered_days n
+                                                       where n.feed = d.feed and n.file_hash = d.file_hash), 0) as day_lines
+               from deliveries d where d.status = 'landed' and d.ledger_sequence <= ?""",
+            store,
+            params=[day.ledger_sequence],
+        )
+    built = warehouse.execute("select max(ledger_sequence) from raw.facts_built").fetchone()
+    warehouse.register("files", files)
+    profile = warehouse.execute(_PROFILE, [built[0] if built and built[0] is not None else 0]).df()
+    warehouse.unregister("files")
+    if profile.empty:
+        return Finding([])
+    most = deployment.settings.gates.max_quarantined_share
+
+    def expectations(gx: object) -> list:
+        return [
+            gx.ExpectColumnValuesToBeBetween(column="received_lines", min_value=1, meta={"says": "the file is empty:"}),
+            gx.ExpectColumnValuesToBeBetween(
+                column="quarantined_share", max_value=most, meta={"says": "too many lines are quarantined (see ops.quarantine):"}
+            ),
+            gx.ExpectColumnValuesToBeBetween(
+                column="usual_lines_ratio", min_value=0.02, max_value=50, meta={"says": "the volume is far from usual:"}
+            ),
+        ]
+
+    return Finding(unmet(profile, "deliveries", expectations, label="file"), metadata={"file_count": dg.MetadataValue.int(len(profile))})
+
+
+STALE = "stale"
+
+
+def required_feeds_are_fresh(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Every feed with a maximum age has data of the day or not much older; required feeds block, others warn."""
+    blocking, warning = [], []
+    for feed, chosen in deployment.settings.feeds.items():
+        moment = raw_tables.EVENT_MOMENT.get(feed)
+        if chosen.max_age_days is None or moment is None:
+            continue
+        row = warehouse.execute(f"select max({moment})::date from raw.{feed} where {moment} < ?::date + interval 36 hour", [day.as_of_date]).fetchone()
+        last = row[0] if row else None
+        age = None if last is None else (day.as_of_date - last).days
+        if age is None or age >= chosen.max_age_days:
+            said = f"{STALE}: {feed} has no data after {last}; deliver {day.day} or raise feeds.{feed}.max_age_days"
+            (blocking if chosen.required else warning).append(said)
+    return Finding(blocking) if blocking else Finding(warning, is_blocking=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- forecast
+def quantiles_are_complete_and_do_not_cross(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Every series has nine ascending quantiles on each of 28 days."""
+    crossing = warehouse.execute(
+        """select count(*) from (
+               select demand_units < lag(demand_units) over (partition by sku_id, region_id, demand_date order by quantile) as is_lower
+               from forecast.demand_quantiles where as_of_date = ?) where is_lower""",
+        [day.as_of_date],
+    ).fetchone()[0]
+    counts = warehouse.execute(
+        """select (select count(*) from forecast.demand_means where as_of_date = $d), (select count(*) from forecast.demand_quantiles where as_of_date = $d)""",
+        {"d": day.as_of_date},
+    ).fetchone()
+    problems = [f"forecast.demand_quantiles: {crossing} rows lie below a lower quantile; materialise forecast again"] if crossing else []
+    if counts[0] == 0 or counts[0] % 28 or counts[1] != 9 * counts[0]:
+        problems.append(
+            f"forecast: {counts[0]} means and {counts[1]} quantiles are not 28 days of nine quantiles; deliver demand or materialise forecast again"
+        )
+    return Finding(problems)
+
+
+def backtest_is_calibrated(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """In the backtest the central bands hold what they promise and the sum of the forecast is near the sum of demand."""
+    used = warehouse.execute("select method from forecast.model_versions where as_of_date = ?", [day.as_of_date]).fetchone()
+    name = "model" if used and used[0] == "model" else "level x weekday"
+    scores = dict(
+        warehouse.execute(
+            """select measure, avg(score) from forecast.accuracy
+               where as_of_date = ? and forecaster = ? and segment = 'all' group by measure""",
+            [day.as_of_date, name],
+        ).fetchall()
+    )
+    limits = deployment.settings.gates
+    problems = []
+    covered, bias = scores.get("coverage 95"), scores.get("bias")
+    if covered is not None and covered < limits.min_coverage_95:
+        problems.append(
+            f"forecast: the 95 % band held {covered:.1%} of the backtest ({name}), least is {limits.min_coverage_95:.1%}; look at "
+            "forecast.accuracy by segment, check late or missing deliveries, or lower gates.min_coverage_95"
+        )
+    if bias is not None and abs(bias) > limits.max_forecast_bias:
+        problems.append(f"forecast: backtest bias {bias:+.1%} ({name}), most is {limits.max_forecast_bias:.0%}; look at forecast.accuracy")
+    shown = {key: dg.MetadataValue.float(float(v)) for key, v in (("coverage_95", covered), ("bias", bias)) if v is not None}
+    return Finding(problems, metadata=shown)
+
+
+def model_made_the_forecast(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Warns when the baseline had to stand in for the model."""
+    row = warehouse.execute("select method, reason from forecast.model_versions where as_of_date = ?", [day.as_of_date]).fetchone()
+    if row and row[0] != "model":
+        return Finding([f"the level x weekday baseline made the forecast: {row[1]}"], is_blocking=False)
+    return Finding([])
+
+
+# -------------------------------------------------------------------------------------------------------------- plan
+def reorder_point_is_below_order_up_to(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Every carried SKU-node with counted stock has a target, and ordering raises the position."""
+    rows = warehouse.execute(
+        """select sku_id, node_id from plan.stock_targets
+           where as_of_date = ? and reorder_point_units > order_up_to_units order by all limit 5""",
+        [day.as_of_date],
+    ).fetchall()
+    missing = warehouse.execute(
+        """select p.sku_id, p.node_id from intermediate.int_stock_positions p
+           anti join (select * from plan.stock_targets where as_of_date = ?) t using (sku_id, node_id)
+           where not p.is_stock_unknown order by all limit 5""",
+        [day.as_of_date],
+    ).fetchall()
+    problems = [f"plan.stock_targets: reorder point above order-up-to at {_pairs(rows)}; check the policies' maximum"] if rows else []
+    problems += [f"plan.stock_targets: no target for {_pairs(missing)}; materialise plan/stock_targets again"] if missing else []
+    return Finding(problems)
+
+
+def _pairs(rows: list[tuple]) -> str:
+    return "; ".join(", ".join(map(str, row)) for row in rows)
+
+
+def plan_can_be_carried_out(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """The post-check, independent of the solver: available units, whole cases, open lanes, no two-way flow."""
+    plan = warehouse.execute("select * from plan.transfers where as_of_date = ?", [day.as_of_date]).df()
+    positions = warehouse.execute("select * from intermediate.int_stock_positions where not is_stock_unknown").df()
+    lanes = warehouse.execute("select * from intermediate.int_open_lanes").df()
+    found = infeasibilities(transfers=plan, positions=positions, lanes=lanes)
+    return Finding([f"plan.transfers: {said}; materialise plan/transfers again, and report it if it stays" for said in found])
+
+
+def plan_looks_like_a_plan(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Every line pays, lowers the destination's risk, and the whole stays small against the stock (Great Expectations)."""
+    plan = warehouse.execute(
+        """select transfer_id, transfer_units, transfer_cost, net_gain,
+                  case when (sku_id, destination_node_id) not in (
+                      select (sku_id, origin_node_id) from plan.transfers where as_of_date = $day
+                  ) then destination_stockout_probability_before - destination_stockout_probability_after end as risk_taken_away
+           from plan.transfers where as_of_date = $day""",
+        {"day": day.as_of_date},
+    ).df()
+    if plan.empty:
+        return Finding([])
+    stock = warehouse.execute("select sum(on_hand_units)::double from intermediate.int_stock_positions").fetchone()[0]
+
+    def expectations(gx: object) -> list:
+        return [
+            gx.ExpectColumnValuesToBeUnique(column="transfer_id", meta={"says": "a transfer stands twice:"}),
+            gx.ExpectColumnValuesToBeBetween(column="net_gain", min_value=0, meta={"says": "a line does not pay:"}),
+            gx.ExpectColumnValuesToBeBetween(column="risk_taken_away", min_value=-1e-9, meta={"says": "a line raises the destination's risk:"}),
+            gx.ExpectColumnSumToBeBetween(column="transfer_units", max_value=0.5 * stock, meta={"says": "more than half of all stock would move:"}),
+        ]
+
+    return Finding(unmet(plan, "transfers", expectations, label="transfer_id"))
+

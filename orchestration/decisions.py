@@ -1,0 +1,166 @@
+"""From tables to the arrays that planning wants: positions, demand flows, sampled lead-time demand of the day.
+
+Belongs here: reading the day's inputs of a decision once, the same way for targets and transfers. Does not: any decision.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from orchestration.run_day import RunDay
+from orchestration.settings import Settings
+from planning.errors import PlanningError
+from planning.frames import OPEN_LANES, STOCK_POSITIONS
+from planning.lead_time_demand import DemandFlows, LeadTimeDemand, extend_horizon, lead_time_demand, path_seeds
+
+_LONGEST_DAYS = 120  # a protection interval longer than this is cut, with the last forecast week repeated
+
+
+@dataclass(frozen=True)
+class DayInputs:
+    """Inputs of the day's decisions; rows of ``positions`` stand by SKU, children before their parent.
+
+    Parameters
+    ----------
+    positions, lanes : DataFrame
+        Frames `stock_positions`, `open_lanes`.
+    demand : LeadTimeDemand
+        Aligned with ``positions``.
+    repeated_days : int
+        Days beyond the forecast that repeat its last week.
+    unknown_stock_count : int
+        SKU-nodes left out because nobody ever counted them.
+    """
+
+    positions: pd.DataFrame
+    lanes: pd.DataFrame
+    demand: LeadTimeDemand
+    repeated_days: int
+    unknown_stock_count: int
+
+    @property
+    def position_units(self) -> np.ndarray:
+        """On hand minus reserved plus committed inbound."""
+        p = self.positions
+        return (p["on_hand_units"] - p["reserved_units"] + p["inbound_units"]).to_numpy(dtype=np.int64)
+
+
+def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay) -> DayInputs:
+    """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
+    raw = warehouse.execute("select * from intermediate.int_stock_positions order by sku_id, node_id").df()
+    unknown = int(raw["is_stock_unknown"].sum())
+    raw = raw[~raw["is_stock_unknown"]]
+    planning = settings.planning
+    defaults = {
+        "penalty_cost_per_unit": planning.penalty_cost_per_unit,
+        "cycle_service_level": planning.cycle_service_level,
+        "review_period_days": planning.review_period_days,
+    }
+    for column, value in defaults.items():
+        raw[column] = raw[column].astype(float).fillna(value)
+    for column in ("unit_cost", "unit_price", "handling_cost_per_unit"):
+        raw[column] = raw[column].astype(float)
+    positions = STOCK_POSITIONS.check(_children_first(raw))
+    lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
+    demand, repeated = _demand(warehouse, settings, day, positions, lanes)
+    return DayInputs(positions, lanes, demand, repeated, unknown)
+
+
+def _children_first(positions: pd.DataFrame) -> pd.DataFrame:
+    """Sort by SKU and echelon; a parent that does not carry the SKU is no parent of its row."""
+    parent_of = positions.dropna(subset="replenished_from_node_id").drop_duplicates("node_id")
+    parent = dict(zip(parent_of["node_id"], parent_of["replenished_from_node_id"], strict=True))
+    depth = {}
+    for node in positions["node_id"].unique():
+        seen, at = [node], node
+        while at in parent:
+            at = parent[at]
+            if at in seen:
+                raise PlanningError(f"nodes: {' -> '.join([*seen, at])} replenish each other in a circle; correct replenished_from_node_id")
+            seen.append(at)
+        depth[node] = len(seen)
+    carried = pd.MultiIndex.from_frame(positions[["sku_id", "node_id"]])
+    up = pd.MultiIndex.from_frame(positions[["sku_id", "replenished_from_node_id"]])
+    kept = positions["replenished_from_node_id"].where(up.isin(carried), None)
+    return (
+        positions.assign(replenished_from_node_id=kept, _depth=-positions["node_id"].map(depth))
+        .sort_values(["sku_id", "_depth", "node_id"], ignore_index=True)
+        .drop(columns="_depth")
+    )
+
+
+def _demand(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay, positions: pd.DataFrame, lanes: pd.DataFrame
+) -> tuple[LeadTimeDemand, int]:
+    lead, spread = positions["lead_time_days"].to_numpy(dtype=float), positions["lead_time_std_days"].to_numpy(dtype=float)
+    review = positions["review_period_days"].to_numpy(dtype=np.int64)
+    arrival = _arrival_days(positions, lanes, day)
+    longest = int(min(np.ceil((lead + 4 * spread + review).max(initial=1)), _LONGEST_DAYS))
+    correlations = warehouse.execute(
+        "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
+    ).fetchone()
+    flows, repeated = _flows(warehouse, day, positions, longest)
+    position = (positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64)
+    sku_ids = positions["sku_id"].to_numpy()[flows.row_start[:-1]]
+    sampled = lead_time_demand(
+        flows=flows,
+        seeds=path_seeds(as_of_date=day.day, sku_ids=sku_ids),
+        position_units=position,
+        lead_time_days=lead,
+        lead_time_std_days=spread,
+        review_period_days=review,
+        arrival_days=arrival,
+        level_correlation=correlations[0],
+        region_correlation=correlations[1],
+        sample_paths=settings.planning.sample_paths,
+    )
+    return sampled, repeated
+
+
+def _arrival_days(positions: pd.DataFrame, lanes: pd.DataFrame, day: RunDay) -> np.ndarray:
+    """Days until a unit sent on the fastest open lane can be sold; 1 where no lane leads."""
+    ship = (pd.to_datetime(lanes["ship_date"]) - pd.Timestamp(day.as_of_date)).dt.days
+    days = (ship + np.ceil(lanes["lead_time_days"].astype(float))).groupby(lanes["destination_node_id"]).min()
+    return positions["node_id"].map(days).fillna(1).to_numpy(dtype=np.int64)
+
+
+def _flows(warehouse: duckdb.DuckDBPyConnection, day: RunDay, positions: pd.DataFrame, longest: int) -> tuple[DemandFlows, int]:
+    """Forecast series thinned onto the rows of the positions."""
+    series = warehouse.execute(
+        """select sku_id, region_id, any_value(dispersion) as dispersion from forecast.demand_means
+           where as_of_date = ? group by all order by all""",
+        [day.as_of_date],
+    ).df()
+    means = warehouse.execute(
+        "select demand_mean_units from forecast.demand_means where as_of_date = ? order by sku_id, region_id, demand_date",
+        [day.as_of_date],
+    ).fetchnumpy()["demand_mean_units"]
+    extended, repeated = extend_horizon(means.reshape(len(series), -1), longest)
+    shares = warehouse.execute("select sku_id, region_id, node_id, demand_share from intermediate.int_service_shares").df()
+    rows = positions[["sku_id", "node_id", "replenished_from_node_id"]].assign(row=np.arange(len(positions)))
+    flow = (
+        shares.merge(rows[["sku_id", "node_id", "row"]], on=["sku_id", "node_id"])
+        .merge(series[["sku_id", "region_id"]].assign(series=np.arange(len(series))), on=["sku_id", "region_id"])
+        .sort_values(["row", "series"])
+    )
+    sku = positions["sku_id"].to_numpy()
+    start = np.flatnonzero(np.r_[True, sku[1:] != sku[:-1]]) if len(sku) else np.array([], dtype=np.int64)
+    row_start = np.r_[start, len(sku)].astype(np.int64)
+    flow = flow.assign(sku=np.searchsorted(row_start, flow["row"], side="right") - 1).sort_values(["sku", "series", "row"])
+    parent = rows.merge(
+        rows[["sku_id", "node_id", "row"]].rename(columns={"node_id": "replenished_from_node_id", "row": "parent"}),
+        how="left",
+        on=["sku_id", "replenished_from_node_id"],
+    ).sort_values("row")["parent"]
+    return DemandFlows(
+        means=extended,
+        dispersions=series["dispersion"].to_numpy(dtype=float),
+        flow_series=flow["series"].to_numpy(dtype=np.int64),
+        flow_row=flow["row"].to_numpy(dtype=np.int64),
+        flow_share=flow["demand_share"].to_numpy(dtype=float),
+        flow_start=np.searchsorted(flow["sku"].to_numpy(), np.arange(len(row_start))).astype(np.int64),
+        row_start=row_start,
+        parent_row=parent.fillna(-1).to_numpy(dtype=np.int64),
+    ), repeated

@@ -1,0 +1,48 @@
+"""The Dagster instance of a deployment.
+
+Belongs here: DAGSTER_HOME, healing runs whose process is gone. Does not: running anything.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.settings import Settings
+
+PID_TAG = "nodewise/pid"
+_INSTANCE_FILE = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Put `dagster.yaml` where Dagster looks for it, for this deployment; files made from here on are private."""
+    os.umask(0o077)
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(_INSTANCE_FILE, home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance, with runs that a dead process left behind reported as failed."""
+    prepare_home(settings)
+    instance = dg.DagsterInstance.get()
+    active = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=active)):
+        pid = run.tags.get(PID_TAG)
+        if pid is not None and not Path(f"/proc/{pid}").exists() and not _alive(int(pid)):
+            instance.report_run_failed(run, "the process of this run is gone")
+    return instance
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

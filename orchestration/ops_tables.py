@@ -1,0 +1,84 @@
+"""What happened to every file and line, for analysts: `ops.deliveries`, `ops.quarantine`, `ops.gates`.
+
+Belongs here: copying operational state into the warehouse and into `published/ops`, which is refreshed even when a gate is red.
+Does not: the state itself (`ops_store.py`).
+"""
+
+from dataclasses import asdict
+
+import duckdb
+import pandas as pd
+
+from orchestration import ops_store
+from orchestration.deployment import Deployment
+from orchestration.warehouse import columns_ddl, has_table
+from planning.frames import DECISIONS
+
+TABLES = ("deliveries", "quarantine", "gates")
+_DELIVERIES = """
+create or replace table ops.deliveries as
+with counted as (
+    select feed, source_file_hash,
+        coalesce(sum(lines) filter (where status = 'accepted'), 0)::bigint as accepted_lines,
+        coalesce(sum(lines) filter (where status = 'duplicate'), 0)::bigint as duplicate_lines,
+        coalesce(sum(lines) filter (where status = 'superseded'), 0)::bigint as superseded_lines,
+        coalesce(sum(lines) filter (where status = 'quarantined'), 0)::bigint as quarantined_lines
+    from raw.file_lines group by all
+), held as (select feed, source_file_hash, count(*) as held_lines from held_lines group by all)
+select l.ledger_sequence, l.feed, l.file_name, l.file_hash, l.received_at, l.status, l.reason, l.file_bytes, l.received_lines,
+    case when l.status = 'landed' then counted.accepted_lines - coalesce(held.held_lines, 0) else 0 end as accepted_lines,
+    case l.status when 'landed' then counted.duplicate_lines when 'duplicate' then l.received_lines else 0 end as duplicate_lines,
+    case when l.status = 'landed' then counted.superseded_lines else 0 end as superseded_lines,
+    case when l.status = 'landed' then counted.quarantined_lines + coalesce(held.held_lines, 0) else 0 end as quarantined_lines,
+    l.dropped_columns
+from ledger l
+left join counted on counted.feed = l.feed and counted.source_file_hash = l.file_hash
+left join held on held.feed = l.feed and held.source_file_hash = l.file_hash
+order by l.ledger_sequence
+"""
+_QUARANTINE = """
+create or replace table ops.quarantine as
+select q.feed, l.file_name, q.source_file_hash, q.source_line_number, q.reason, q.delivered
+from (
+    select feed, source_file_hash, source_line_number, reason, delivered from raw.quarantined_lines
+    union all select feed, source_file_hash, source_line_number, reason, null from held_lines
+) q
+left join (select * from ledger where status = 'landed') l on l.feed = q.feed and l.file_hash = q.source_file_hash
+order by q.feed, l.file_name, q.source_line_number
+"""
+
+
+def create_decision_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Create the forecast and plan tables that dbt reads, empty where the day has not come to them yet."""
+    for frame in DECISIONS.values():
+        warehouse.execute(f"create table if not exists {frame.name} ({columns_ddl(frame)})")
+
+
+def build(deployment: Deployment) -> dict[str, int]:
+    """Write the ops tables into the warehouse and into `published/ops`; returns row counts."""
+    with deployment.ops() as store:
+        ledger = pd.DataFrame([asdict(d) for d in ops_store.deliveries(store)])
+        gates = pd.read_sql_query("select gate, check_name, as_of_date, input_hash, verdict, message, evaluated_at from gates", store)
+    counts: dict[str, int] = {}
+    with deployment.warehouse() as warehouse:
+        if ledger.empty or not has_table(warehouse, "raw", "file_lines"):
+            return dict.fromkeys(TABLES, 0)
+        warehouse.register("ledger", ledger)
+        warehouse.register("gate_rows", gates)
+        held = "intermediate.int_held_lines" if has_table(warehouse, "intermediate", "int_held_lines") else None
+        empty = "(select null::varchar feed, null::varchar source_file_hash, null::bigint source_line_number, null::varchar reason limit 0)"
+        warehouse.execute(f"create or replace temp view held_lines as select * from {held or empty}")
+        warehouse.execute(_DELIVERIES)
+        warehouse.execute(_QUARANTINE)
+        warehouse.execute("create or replace table ops.gates as select * from gate_rows")
+        folder = deployment.settings.published / "ops"
+        folder.mkdir(parents=True, exist_ok=True)
+        for table in TABLES:
+            part, path = folder / f".{table}.part", folder / f"{table}.parquet"
+            warehouse.execute(f"copy ops.{table} to '{part}' (format parquet, compression zstd)")
+            part.replace(path)
+            row = warehouse.execute(f"select count(*) from ops.{table}").fetchone()
+            counts[table] = row[0] if row else 0
+        warehouse.unregister("ledger")
+        warehouse.unregister("gate_rows")
+    return counts

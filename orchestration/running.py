@@ -1,0 +1,176 @@
+"""Running a day, and deriving a past day again.
+
+Belongs here: one run of the job through Dagster with its outcome as data; the scratch deployment of a replay. Does not:
+printing (`cli.py`).
+"""
+
+import datetime as dt
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration import gates, ops_store
+from orchestration.checks import STALE
+from orchestration.definitions import build_defs
+from orchestration.automation import JOB
+from orchestration.deployment import Deployment
+from orchestration.instance import PID_TAG, open_instance
+from orchestration.run_day import NoRunDayError, read_day, settings_hash
+from orchestration.settings import Settings
+
+OK, ERROR, USAGE, GATE, INFEASIBLE, STALE_INPUT = range(6)
+Progress = Callable[[str, str, float], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Parameters
+    ----------
+    exit_code : int
+        0 ok, 1 error, 3 gate failed, 4 infeasible, 5 stale input.
+    as_of_date : str
+    problems : list of str
+        Red gates or the error, each with its remedy.
+    seconds : dict of str to float
+        Wall time by step.
+    version : str
+        Published version, empty when nothing was published.
+    """
+
+    exit_code: int
+    as_of_date: str
+    problems: list[str]
+    seconds: dict[str, float]
+    version: str
+
+
+class ReplayError(RuntimeError):
+    """The day cannot be derived again; the message says why."""
+
+
+def run_day(deployment: Deployment, as_of_date: dt.date, *, progress: Progress | None = None, ephemeral: bool = False) -> Outcome:
+    """Run the job for one day in this process and say what it came to."""
+    started: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    errors: list[str] = []
+
+    def listen(event: dg.EventLogEntry) -> None:
+        step, kind = event.step_key, event.dagster_event_type
+        if step is None or kind is None:
+            return
+        if kind == dg.DagsterEventType.STEP_START:
+            started[step] = time.monotonic()
+        elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE) and step in started:
+            seconds[step] = time.monotonic() - started[step]
+            if kind == dg.DagsterEventType.STEP_FAILURE:
+                errors.append(_message(event))
+        if progress is not None and kind in (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+            progress(step, kind.value, seconds.get(step, 0.0))
+
+    job = build_defs(deployment).resolve_job_def(JOB)
+    instance = dg.DagsterInstance.ephemeral() if ephemeral else open_instance(deployment.settings)
+    run_id = str(uuid.uuid4())
+    instance.add_event_listener(run_id, listen)
+    try:
+        result = job.execute_in_process(
+            partition_key=as_of_date.isoformat(), instance=instance, raise_on_error=False, run_id=run_id, tags={PID_TAG: str(os.getpid())}
+        )
+    finally:
+        instance.dispose()
+    return _outcome(deployment, as_of_date, result.success, errors, seconds)
+
+
+def _message(event: dg.EventLogEntry) -> str:
+    error = event.dagster_event.step_failure_data.error if event.dagster_event else None
+    while error is not None and error.cause is not None:
+        error = error.cause
+    data = event.dagster_event.step_failure_data if event.dagster_event else None
+    if data is not None and data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return error.message.strip() if error is not None else "a step failed; see the run's log"
+
+
+def _outcome(deployment: Deployment, as_of_date: dt.date, success: bool, errors: list[str], seconds: dict[str, float]) -> Outcome:
+    day = as_of_date.isoformat()
+    try:
+        with deployment.warehouse() as warehouse:
+            opened = read_day(warehouse)
+        red = gates.red(deployment, opened) if opened.as_of_date == as_of_date else []
+    except NoRunDayError:
+        red = []
+    with deployment.ops() as store:
+        published = [p for p in ops_store.publications(store) if p.as_of_date == day]
+    if success:
+        return Outcome(OK, day, [], seconds, published[-1].version if published else "")
+    if red:
+        problems = [f"{v.gate}/{v.check_name}: {v.message}" for v in red]
+        stale = all(STALE in v.message for v in red)
+        return Outcome(STALE_INPUT if stale else GATE, day, problems, seconds, "")
+    infeasible = any("InfeasiblePlanError" in e for e in errors)
+    return Outcome(INFEASIBLE if infeasible else ERROR, day, errors or ["the run failed; see its log in the Dagster UI"], seconds, "")
+
+
+def replay(settings: Settings, as_of_date: dt.date, *, progress: Progress | None = None) -> tuple[Outcome, ops_store.Publication, dict[str, str]]:
+    """Derive a published day again in a scratch deployment, from landing and the ledger as it was cut then.
+
+    Returns
+    -------
+    Outcome, Publication, dict
+        The scratch run, what was published then, and the content hashes found now.
+
+    Raises
+    ------
+    ReplayError
+        The day was never published, or with other settings.
+    """
+    with ops_store.open_store(settings.ops) as store:
+        found = [p for p in ops_store.publications(store) if p.as_of_date == as_of_date.isoformat()]
+    if not found:
+        raise ReplayError(f"{as_of_date} was never published; published days stand in `nodewise status`")
+    then = found[-1]
+    if then.settings_hash != settings_hash(settings):
+        raise ReplayError(f"{as_of_date} was published with other settings; put the settings of that day back to replay it")
+    with tempfile.TemporaryDirectory(prefix="nodewise-replay-") as folder:
+        scratch = settings.model_copy(update={"data_dir": Path(folder)})
+        _cut(settings, scratch, then)
+        deployment = Deployment(scratch, pinned_model=then.model_version, is_replay=True)
+        outcome = run_day(deployment, as_of_date, progress=progress, ephemeral=True)
+        with deployment.ops() as store:
+            again = ops_store.publications(store)
+    return outcome, then, again[-1].content_hashes if again else {}
+
+
+def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> None:
+    """Give the scratch deployment the landing area, the ledger up to the cut, and that day's model."""
+    scratch.landing.symlink_to(settings.landing, target_is_directory=True)
+    with ops_store.open_store(scratch.ops) as store:
+        store.execute("attach ? as source", (str(settings.ops),))
+        names = "ledger_sequence, feed, file_hash, file_name, received_at, file_bytes, received_lines, status, reason, column_types, dropped_columns"
+        _copy_rows(store, f"insert into deliveries ({names}) select {names} from source.deliveries where ledger_sequence <= ?", then.ledger_sequence)
+        _copy_rows(
+            store,
+            "insert into delivered_days select * from source.delivered_days where (feed, file_hash) in"
+            " (select feed, file_hash from source.deliveries where ledger_sequence <= ?)",
+            then.ledger_sequence,
+        )
+        store.commit()
+        store.execute("detach source")
+    scratch.models.mkdir()
+    for suffix in (".json", ".txt"):
+        path = settings.models / f"{then.model_version}{suffix}"
+        if path.exists():
+            shutil.copyfile(path, scratch.models / path.name)
+
+
+def _copy_rows(store: sqlite3.Connection, statement: str, through: int) -> None:
+    store.execute(statement, (through,))
