@@ -4,6 +4,8 @@ Belongs here: the project, its manifest, the command-line resource, one function
 Does not: any SQL.
 """
 
+import contextlib
+import io
 import os
 import shutil
 import sys
@@ -21,6 +23,8 @@ from orchestration import gates
 from orchestration.deployment import Deployment
 from orchestration.partitions import OWNERS
 from orchestration.run_day import DBT_PROJECT, project_hash, read_day
+from orchestration.settings import Settings
+from orchestration.warehouse import open_warehouse
 
 SECOND_PASS = "fct_demand_region_daily kpi_fill_rate_region_monthly kpi_on_time_monthly kpi_turns_node_monthly kpi_days_of_supply_node kpi_transfer_frequency_monthly kpi_total_landed_cost_monthly kpi_forecast_error kpi_transfer_plan"
 
@@ -46,14 +50,50 @@ def translator() -> Translator:
     return Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=False))
 
 
-def project() -> DbtProject:
-    """The project with a manifest that matches its files."""
-    found = DbtProject(project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT)
-    stamp = found.manifest_path.with_suffix(".sha256")
-    if not found.manifest_path.exists() or not stamp.exists() or stamp.read_text() != project_hash():
-        Dbt(project_dir=DBT_PROJECT, dbt_executable=_executable()).cli(["parse", "--quiet"], target_path=found.manifest_path.parent).wait()
-        stamp.write_text(project_hash())
-    return found
+_CACHE = DBT_PROJECT / "target"  # one parse and one set of docs serve every deployment of this checkout
+_PARSED = ("manifest.json", "partial_parse.msgpack")
+_LINKED = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
+
+
+def project(settings: Settings) -> DbtProject:
+    """The project as a folder of the deployment, beside its warehouse, with a manifest that matches its files.
+
+    The folder only links to the project. It stands there because `profiles.yml` then names the warehouse by a path that
+    never changes: another path, or an environment variable, would make dbt parse everything again.
+    """
+    folder = settings.data_dir / "dbt"
+    (folder / "target").mkdir(parents=True, exist_ok=True)
+    for name in _LINKED:
+        link = folder / name
+        if link.is_symlink() and link.resolve() != DBT_PROJECT / name:
+            link.unlink()
+        if not link.is_symlink():
+            link.symlink_to(DBT_PROJECT / name)
+    if _stamp(folder / "target") != project_hash():
+        _parse(folder)
+    return DbtProject(project_dir=folder, profiles_dir=folder)
+
+
+def _parse(folder: Path) -> None:
+    """Parse once a checkout; later deployments copy the result."""
+    if _stamp(_CACHE) == project_hash():
+        source, target = _CACHE, folder / "target"
+    else:
+        Dbt(project_dir=str(folder), profiles_dir=str(folder), dbt_executable=_executable()).cli(
+            ["parse", "--quiet"], target_path=folder / "target"
+        ).wait()
+        source, target = folder / "target", _CACHE
+        target.mkdir(exist_ok=True)
+        (source / "project.sha256").write_text(project_hash())
+    for name in (*_PARSED, "project.sha256"):
+        part = target / f".{os.getpid()}.{name}"
+        shutil.copyfile(source / name, part)
+        part.replace(target / name)
+
+
+def _stamp(folder: Path) -> str:
+    path = folder / "project.sha256"
+    return path.read_text() if path.exists() else ""
 
 
 def _executable() -> str:
@@ -61,10 +101,20 @@ def _executable() -> str:
     return str(Path(sys.executable).parent / "dbt")
 
 
-def resource(warehouse: Path) -> Dbt:
-    """The command line on a warehouse file."""
-    os.environ["NODEWISE_WAREHOUSE"] = str(warehouse)  # read by profiles.yml in the child process
-    return Dbt(project_dir=project(), dbt_executable=_executable(), global_config_flags=["--no-use-colors"])
+def resource(found: DbtProject) -> Dbt:
+    """The command line on a deployment's project."""
+    return Dbt(project_dir=found, dbt_executable=_executable(), global_config_flags=["--no-use-colors"])
+
+
+def docs(dbt: Dbt) -> Path:
+    """dbt's static docs, made once for a state of the project (the tables have to stand)."""
+    page, stamp = _CACHE / "docs.html", _CACHE / "docs.sha256"
+    if not page.exists() or not stamp.exists() or stamp.read_text() != project_hash():
+        invocation = dbt.cli(["docs", "generate", "--static"]).wait()
+        shutil.copyfile(invocation.target_path / "static_index.html", page)
+        stamp.write_text(project_hash())
+        shutil.rmtree(invocation.target_path, ignore_errors=True)
+    return page
 
 
 def run_stage(
@@ -80,7 +130,6 @@ def run_stage(
     with deployment.warehouse() as warehouse:
         day = read_day(warehouse)
     arguments = ["build", *(["--full-refresh"] if full_refresh else [])]
-    os.environ["NODEWISE_WAREHOUSE"] = str(deployment.settings.warehouse)
     invocation = dbt.cli(arguments, context=context, raise_on_error=False)
     try:
         yield from invocation.stream()
@@ -105,11 +154,22 @@ def _problems(results: dict[str, Any], *, successful: bool) -> list[str]:
     return said
 
 
-def docs_are_current(stamp: Path) -> bool:
-    """Whether the static docs were made from this project."""
-    return stamp.exists() and stamp.read_text() == project_hash()
+def failing_rows(settings: Settings, test: str, limit: int) -> str:
+    """Rows of a failed test as text.
 
-
-def docs_stamp(stamp: Path) -> None:
-    """Remember the project the docs were made from."""
-    stamp.write_text(project_hash())
+    Raises
+    ------
+    LookupError
+        The project has no such test.
+    """
+    dbt = resource(project(settings))
+    with contextlib.redirect_stdout(io.StringIO()):
+        invocation = dbt.cli(["compile", "--select", test], raise_on_error=False)
+        invocation.wait()
+    found = sorted((invocation.target_path / "compiled").rglob("*.sql"))
+    sql = [path.read_text(encoding="utf-8") for path in found]
+    shutil.rmtree(invocation.target_path, ignore_errors=True)
+    if len(sql) != 1:
+        raise LookupError(f"{test!r} is not the name of one dbt test")
+    with open_warehouse(settings.warehouse) as warehouse:
+        return warehouse.execute(f"select * from ({sql[0]}) limit {int(limit)}").df().to_string(index=False)

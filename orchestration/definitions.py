@@ -28,10 +28,11 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     settings = deployment.settings
     partitions = days(settings.first_date, settings.time_zone)
     job = build_job(settings)
+    project = dbt.project(settings)
     return dg.Definitions(
         assets=[
             *build_feeds(partitions),
-            *build_facts(partitions, dbt.project()),
+            *build_facts(partitions, project),
             *build_forecast(partitions),
             *build_plan(partitions),
             *build_publish(partitions),
@@ -40,7 +41,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         jobs=[job],
         schedules=[build_schedule(settings, job)],
         sensors=[build_sensor(settings, job)],
-        resources={"deployment": deployment, "dbt": dbt.resource(settings.warehouse)},
+        resources={"deployment": deployment, "dbt": dbt.resource(project)},
         executor=dg.in_process_executor,
     )
 

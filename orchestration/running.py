@@ -4,7 +4,9 @@ Belongs here: one run of the job through Dagster with its outcome as data; the s
 printing (`cli.py`).
 """
 
+import contextlib
 import datetime as dt
+import io
 import os
 import shutil
 import sqlite3
@@ -82,9 +84,15 @@ def run_day(deployment: Deployment, as_of_date: dt.date, *, progress: Progress |
     run_id = str(uuid.uuid4())
     instance.add_event_listener(run_id, listen)
     try:
-        result = job.execute_in_process(
-            partition_key=as_of_date.isoformat(), instance=instance, raise_on_error=False, run_id=run_id, tags={PID_TAG: str(os.getpid())}
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # dbt's log stands in the event log; stdout is for answers
+            result = job.execute_in_process(
+                partition_key=as_of_date.isoformat(),
+                instance=instance,
+                raise_on_error=False,
+                run_id=run_id,
+                tags={PID_TAG: str(os.getpid())},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
     finally:
         instance.dispose()
     return _outcome(deployment, as_of_date, result.success, errors, seconds)

@@ -3,13 +3,10 @@
 Belongs here: the gate, the docs, calling `publishing.py`. Does not: how files are written.
 """
 
-import shutil
-from pathlib import Path
-
 import dagster as dg
 
 from orchestration import gates, ops_tables
-from orchestration.dbt import SECOND_PASS, Dbt, docs_are_current, docs_stamp
+from orchestration.dbt import SECOND_PASS, Dbt, docs
 from orchestration.deployment import Deployment
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.publishing import DamagedPublishError, publish
@@ -37,10 +34,10 @@ def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
         gates.require(deployment, day, "publish")
-        docs = None if deployment.is_replay else _docs(dbt, deployment)
+        page = None if deployment.is_replay else docs(dbt)
         with deployment.warehouse() as warehouse:
             try:
-                publication = publish(warehouse, deployment, day, docs)
+                publication = publish(warehouse, deployment, day, page)
             except DamagedPublishError as error:
                 finding = gates.Finding([str(error)])
                 gates.record(deployment, day, gate="publish", check="published_files_hold_the_tables", finding=finding)
@@ -51,15 +48,3 @@ def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
 
     return [published]
 
-
-def _docs(dbt: Dbt, deployment: Deployment) -> Path:
-    """dbt's static docs, made again when the project changed."""
-    page = deployment.settings.data_dir / "docs" / "index.html"
-    if not docs_are_current(page.with_suffix(".sha256")):
-        invocation = dbt.cli(["docs", "generate", "--static"], raise_on_error=True)
-        invocation.wait()
-        page.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(invocation.target_path / "static_index.html", page)
-        shutil.rmtree(invocation.target_path, ignore_errors=True)
-        docs_stamp(page.with_suffix(".sha256"))
-    return page

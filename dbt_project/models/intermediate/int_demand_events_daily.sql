@@ -1,5 +1,5 @@
 -- One row per SKU, region and business day on which anything was asked for, cancelled or returned.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('demand_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('demand_date') }}") }}
 
 with pos as (
     select

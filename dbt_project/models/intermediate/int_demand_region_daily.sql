@@ -1,5 +1,5 @@
 -- One row per SKU, region and business day of the SKU's life in the region; null demand where a delivery is missing.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('demand_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('demand_date') }}") }}
 
 with spans as (
     select

@@ -1,5 +1,5 @@
 -- One row per feed, node (empty: the whole feed) and business day since the node's first delivery: delivered, partial, missing or closed.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('coverage_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('coverage_date') }}") }}
 
 with lines as (
     select 'pos_sales' as feed, node_id, business_date as coverage_date, count(*) as lines

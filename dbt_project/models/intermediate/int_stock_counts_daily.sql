@@ -1,5 +1,5 @@
 -- One row per SKU, node and business day on which the stock was counted: the last count of the day.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('stock_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('stock_date') }}") }}
 
 select
     sku_id,

@@ -1,5 +1,5 @@
 -- One row per SKU, node and business day on which units came or went.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('stock_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('stock_date') }}") }}
 
 with shipments as (
     select * from {{ ref('int_shipments_current') }}

@@ -1,5 +1,5 @@
 -- One row per supplier order line, in the newest version the day knew.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_documents()) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_documents() }}") }}
 
 select * exclude (updated_at, ledger_sequence, source_line_number)
 from {{ ref('stg_erp__supplier_orders') }}

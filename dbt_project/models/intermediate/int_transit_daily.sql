@@ -1,5 +1,5 @@
 -- One row per SKU, destination node and business day with transferred units under way at the end of the day.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('stock_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('stock_date') }}") }}
 
 with under_way as (
     select

@@ -1,5 +1,5 @@
 -- One row per SKU, node and business day it is carried: what came, what went, what is there, and what nobody can explain.
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook=clear_window('stock_date')) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('stock_date') }}") }}
 
 with spine as (
     select
