@@ -76,7 +76,7 @@ def season(category: pd.Series, days: pd.DatetimeIndex) -> np.ndarray:
     """Yearly factor of each SKU on each day, shape (n_days, n_skus)."""
     peak = category.map(_SEASON_PEAK_DAY).to_numpy(dtype=float)
     swing = category.map(_SEASON_SWING).to_numpy(dtype=float)
-    angle = 2 * np.pi * (days.dayofyear.to_numpy()[:, None] - peak[None, :]) / 365.25
+    angle = 2 * np.pi * (days.day_of_year.to_numpy()[:, None] - peak[None, :]) / 365.25
     return 1 + swing * np.cos(angle)
 
 

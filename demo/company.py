@@ -29,7 +29,8 @@ def settings(*, first_day: pd.Timestamp) -> dict[str, object]:
     daily = ("ecom_orders", "returns", "inventory_snapshots", "shipments", "supplier_orders", "external_signals")
     masters = ("skus", "nodes", "regions", "lanes", "service_zones", "policies", "prices", "marketing_calendar", "aggregate_history")
     feeds: dict[str, object] = {"pos_sales": {"required": True, "max_age_days": 1, "columns": _POS_COLUMNS}}
-    feeds |= {name: {"required": name in ("ecom_orders", "inventory_snapshots"), "max_age_days": 1} for name in daily}
+    required = ("ecom_orders", "inventory_snapshots", "shipments")
+    feeds |= {name: {"required": True, "max_age_days": 1} if name in required else {} for name in daily}
     feeds |= {name: {} for name in masters}
     return {
         "currency": "EUR",

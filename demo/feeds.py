@@ -251,7 +251,7 @@ def _snapshots(state: Company) -> pd.DataFrame:
     """Sunday counts in the past, nightly counts in the last four weeks."""
     rows = state.events.table("counts")
     nightly = rows["day"] >= len(state.days) - 28
-    sunday = state.days.dayofweek.to_numpy()[rows["day"]] == 6
+    sunday = state.days.day_of_week.to_numpy()[rows["day"]] == 6
     rows = rows[nightly | sunday | (rows["day"] == 0)]
     return pd.DataFrame(
         {
@@ -287,7 +287,7 @@ def _older_history(state: Company) -> pd.DataFrame:
 
 def _weather(state: Company) -> pd.DataFrame:
     rng = np.random.default_rng(12)
-    angle = 2 * np.pi * (state.days.dayofyear.to_numpy() - 200) / 365.25
+    angle = 2 * np.pi * (state.days.day_of_year.to_numpy() - 200) / 365.25
     rows = [
         pd.DataFrame(
             {

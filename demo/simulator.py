@@ -91,7 +91,7 @@ def company(*, sku_count: int, day_count: int, last_day: pd.Timestamp, seed: int
     ramp = np.clip((days.to_numpy()[:, None] - skus["launched_date"].to_numpy()[None, :]) / np.timedelta64(30, "D"), 0.3, 1.0)
     warm = 1 + 0.15 * np.sin(np.arange(day_count) / 9.0 + seed)[:, None] * (skus["category"] == "garden").to_numpy()
     level = goods.rate * season(skus["category"], days) * ramp * warm * sold
-    weekday = days.dayofweek.to_numpy()
+    weekday = days.day_of_week.to_numpy()
     taste = rng.gamma(8.0, 1 / 8.0, (len(REGIONS), n_skus)) * (REGIONS["weight"] / REGIONS["weight"].sum()).to_numpy()[:, None]
     ecom = 0.8 * level[:, None, :] * taste * _WEEKDAY_ECOM[weekday][:, None, None] * lift
     store = 0.1 * level * _WEEKDAY_STORE[weekday][:, None]
@@ -271,7 +271,7 @@ def _sell_online(state: Company, day: int) -> None:
 
 
 def _replenish(state: Company, day: int) -> None:
-    weekday = state.days[day].dayofweek
+    weekday = state.days[day].day_of_week
     retired = (state.catalogue.skus["retired_date"] < state.days[day] + pd.Timedelta(days=21)).to_numpy()
     unborn = (state.catalogue.skus["launched_date"] > state.days[day] + pd.Timedelta(days=14)).to_numpy()
     for node in range(len(NODES)):

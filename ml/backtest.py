@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ml import metrics
-from ml.baselines import level_times_weekday, seasonal_naive
+from ml.baselines import aligned, level_times_weekday, seasonal_naive
 from ml.dispersion import Spread, spread
 from ml.panel import HORIZON_DAYS, Panel
 from ml.train import Model, TrainingChoices, TrainingError, predict, train
 from planning.frames import M5_QUANTILES
 from planning.negative_binomial import quantiles
 
+ALIGNMENTS = {"model": 0.0, "model aligned half": 0.5, "model aligned": 1.0}  # strength of the pull to the baseline's level
 _ORIGIN_GAPS = (56, 42, 28)  # days between each origin and the day of the plan; the model is trained at the first
 
 
@@ -29,13 +30,12 @@ class Backtest:
     ----------
     scores : DataFrame
         Columns origin_date, forecaster, segment, measure, score.
-    model_spread, baseline_spread : Spread
-        Spread of the errors of the model and of the level x weekday baseline.
+    spreads : dict of str to Spread
+        Spread of the errors of each forecaster.
     """
 
     scores: pd.DataFrame
-    model_spread: Spread | None
-    baseline_spread: Spread
+    spreads: dict[str, Spread]
 
     def mean_score(self, forecaster: str, measure: str, segment: str = "all") -> float:
         """Mean of a score over the origins, NaN when it was not computed."""
@@ -65,7 +65,9 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, s
         means["seasonal naive"].append(seasonal_naive(panel, origin))
         means["level x weekday"].append(level_times_weekday(panel, origin))
         if model is not None:
-            means.setdefault("model", []).append(predict(model, panel, origin=origin, threads=choices.threads))
+            shape = predict(model, panel, origin=origin, threads=choices.threads)
+            for name, strength in ALIGNMENTS.items():
+                means.setdefault(name, []).append(aligned(panel, shape, means["level x weekday"][-1], strength))
     actual = [panel.demand[:, o + 1 : o + 1 + HORIZON_DAYS].astype(np.float64) for o in origins]
     sku = np.unique(panel.series["sku_id"].to_numpy(dtype=str), return_inverse=True)[1]
     spreads = {name: _spread(actual, mean, sku, len(panel.series)) for name, mean in means.items()}
@@ -74,7 +76,7 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, s
     ]
     columns = ["origin_date", "forecaster", "segment", "measure", "score"]
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=columns)
-    return Backtest(table, spreads.get("model"), spreads["level x weekday"]), reason
+    return Backtest(table, spreads), reason
 
 
 def _spread(actual: list[NDArray[np.float64]], mean: list[NDArray[np.float64]], sku: NDArray[np.int64], n_series: int) -> Spread:

@@ -25,7 +25,7 @@ def level_times_weekday(panel: Panel, origin: int) -> NDArray[np.float64]:
     level = np.nan_to_num(panel.window_mean(origin, _LEVEL_DAYS))
     low = max(0, origin + 1 - _LEVEL_DAYS)
     window = np.nan_to_num(panel.demand[:, low : origin + 1])
-    start = panel.days[low].dayofweek
+    start = panel.days[low].day_of_week
     weekday = (start + np.arange(window.shape[1])) % 7
     by_weekday = np.stack([window[:, weekday == d].mean(axis=1) if np.any(weekday == d) else level for d in range(7)], axis=1)
     regions = panel.region_code.max() + 1 if len(panel.region_code) else 0
@@ -35,5 +35,22 @@ def level_times_weekday(panel: Panel, origin: int) -> NDArray[np.float64]:
     units = window.sum(axis=1, keepdims=True)
     own = by_weekday * 7 / np.maximum(by_weekday.sum(axis=1, keepdims=True), 1e-9)
     profile = (units * own + _PROFILE_WEIGHT * region_profile) / (units + _PROFILE_WEIGHT)
-    target = (panel.days[origin].dayofweek + np.arange(1, HORIZON_DAYS + 1)) % 7
+    target = (panel.days[origin].day_of_week + np.arange(1, HORIZON_DAYS + 1)) % 7
     return level[:, None] * profile[:, target]
+
+
+def aligned(panel: Panel, mean: NDArray[np.float64], anchor: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+    """Scale each category-region of ``mean`` towards the 28-day total of ``anchor``.
+
+    Parameters
+    ----------
+    mean, anchor : ndarray of shape (n_series, 28)
+        A forecast with the better shape and one with the steadier level.
+    strength : float
+        0 leaves the forecast, 1 gives it the anchor's totals; between, the ratio is raised to this power.
+    """
+    pair = panel.category_code * (panel.region_code.max() + 1) + panel.region_code
+    mine, theirs = (np.bincount(pair, weights=values.sum(axis=1)) for values in (mean, anchor))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where((mine > 0) & (theirs > 0), theirs / mine, 1.0) ** strength
+    return mean * ratio[pair][:, None]

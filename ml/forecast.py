@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml.backtest import Backtest
-from ml.baselines import level_times_weekday
+from ml.backtest import ALIGNMENTS, Backtest
+from ml.baselines import aligned, level_times_weekday
 from ml.dispersion import Spread
 from ml.panel import HORIZON_DAYS, Panel
 from ml.train import Model, predict
 from planning.frames import DEMAND_MEANS, DEMAND_QUANTILES, M5_QUANTILES
 from planning.negative_binomial import quantiles
 
+BASELINE = "level x weekday"
 COLD_START_DAYS = 28  # a series younger than this leans on its category
 
 
@@ -27,6 +28,8 @@ class Champion:
 
     Parameters
     ----------
+    forecaster : str
+        Its name in the backtest: one of the alignments of the model, or "level x weekday".
     model : Model or None
         None is the baseline.
     errors : Spread
@@ -35,19 +38,22 @@ class Champion:
         Why the model was left aside, empty when it was not.
     """
 
+    forecaster: str
     model: Model | None
     errors: Spread
     reason: str
 
 
 def choose(backtest: Backtest, model: Model | None, reason: str) -> Champion:
-    """The model when it beats the baseline on WRMSSE in the backtest, else the baseline."""
-    if model is None or backtest.model_spread is None:
-        return Champion(None, backtest.baseline_spread, reason or "no model")
-    mine, theirs = (backtest.mean_score(name, "wrmsse") for name in ("model", "level x weekday"))
-    if not mine <= theirs:
-        return Champion(None, backtest.baseline_spread, f"model loses to level x weekday: WRMSSE {mine:.4f} against {theirs:.4f}")
-    return Champion(model, backtest.model_spread, "")
+    """The alignment of the model with the best WRMSSE over all origins if it beats the baseline, else the baseline."""
+    errors = backtest.spreads[BASELINE]
+    if model is None:
+        return Champion(BASELINE, None, errors, reason or "no model")
+    score = {name: backtest.mean_score(name, "wrmsse") for name in (BASELINE, *ALIGNMENTS)}
+    best = min(ALIGNMENTS, key=lambda name: score[name])
+    if not score[best] < score[BASELINE]:
+        return Champion(BASELINE, None, errors, f"{best} loses to {BASELINE}: WRMSSE {score[best]:.4f} against {score[BASELINE]:.4f}")
+    return Champion(best, model, backtest.spreads[best], "")
 
 
 def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, threads: int) -> pd.DataFrame:
@@ -60,10 +66,10 @@ def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, 
         ``cold start``; days before a SKU's launch and after its retirement have mean zero.
     """
     origin = len(panel.days) - 1
-    if champion.model is None:
-        mean = level_times_weekday(panel, origin)
-    else:
-        mean = predict(champion.model, panel, origin=origin, threads=threads)
+    mean = level_times_weekday(panel, origin)
+    if champion.model is not None:
+        shape = predict(champion.model, panel, origin=origin, threads=threads)
+        mean = aligned(panel, shape, mean, ALIGNMENTS[champion.forecaster])
     age = origin - panel.first_day
     young = age < COLD_START_DAYS
     mean = np.where(young[:, None], _with_category(panel, origin, mean, age), mean)

@@ -93,7 +93,7 @@ def train(panel: Panel, *, last_origin: int, choices: TrainingChoices) -> Model:
     parameters = {
         "objective": "tweedie",
         "tweedie_variance_power": 1.1,
-        "learning_rate": 0.06,
+        "learning_rate": 0.08,
         "num_leaves": choices.leaves,
         "min_data_in_leaf": 100 if len(y) > 100_000 else 30,
         "feature_fraction": 0.6,
@@ -119,7 +119,7 @@ def predict(model: Model, panel: Panel, *, origin: int, threads: int) -> NDArray
     """Mean demand of every series on the 28 days after ``origin``, shape (n_series, 28)."""
     if tuple(feature_names(panel)) != model.feature_names:
         raise TrainingError("the model was trained on other features; retrain it")
-    booster = lgb.Booster(model_str=model.text, params={"num_threads": threads, "verbosity": -1})
+    booster = lgb.Booster(model_str=model.text)
     series, horizon = all_pairs(panel)
     out = np.empty(len(series))
     for low in range(0, len(series), _CHUNK):

@@ -160,8 +160,8 @@ def quantiles_are_complete_and_do_not_cross(warehouse: duckdb.DuckDBPyConnection
 
 def backtest_is_calibrated(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
     """In the backtest the central bands hold what they promise and the sum of the forecast is near the sum of demand."""
-    used = warehouse.execute("select method from forecast.model_versions where as_of_date = ?", [day.as_of_date]).fetchone()
-    name = "model" if used and used[0] == "model" else "level x weekday"
+    used = warehouse.execute("select forecaster from forecast.model_versions where as_of_date = ?", [day.as_of_date]).fetchone()
+    name = used[0] if used else ""
     scores = dict(
         warehouse.execute(
             """select measure, avg(score) from forecast.accuracy

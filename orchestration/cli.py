@@ -48,6 +48,11 @@ def _day(text: str, fallback_zone: str) -> dt.date:
         raise typer.BadParameter(f"{text!r} is not a day like 2026-01-31") from error
 
 
+def console() -> Console:
+    """Standard output, wide enough for a table when it is not a terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=180)
+
+
 def _quiet() -> None:
     """Dagster's own log goes to its event log; the console shows progress instead."""
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -149,7 +154,7 @@ def _run_and_tell(settings_file: Path, day_text: str, *, as_json: bool) -> None:
     else:
         from orchestration.report import print_day
 
-        print_day(settings, Console())
+        print_day(settings, console())
     raise typer.Exit(outcome.exit_code)
 
 
@@ -158,10 +163,10 @@ _SAID = {1: "the run failed", 3: "a gate is red; nothing downstream ran, and wha
 
 
 def _tell_problems(code: int, day: str, problems: list[str]) -> None:
-    console = Console(stderr=True)
-    console.print(f"{day}: {_SAID[code]}", style="bold red", highlight=False)
+    out = Console(stderr=True, soft_wrap=True)
+    out.print(f"{day}: {_SAID[code]}", style="bold red", highlight=False)
     for problem in problems:
-        console.print(f"  - {problem}", markup=False, highlight=False)
+        out.print(f"  - {problem}", markup=False, highlight=False)
 
 
 @app.command()
@@ -205,9 +210,9 @@ def status(settings: SettingsFile = _DEFAULT, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(content)
         return
-    console = Console()
+    out = console()
     for key, value in content.items():
-        console.print(f"{key.replace('_', ' '):<22}", value if not isinstance(value, list) else "; ".join(map(str, value)) or "none", markup=False, highlight=False)
+        out.print(f"{key.replace('_', ' '):<22}", value if not isinstance(value, list) else "; ".join(map(str, value)) or "none", markup=False, highlight=False)
 
 
 @app.command("show-failures")
@@ -248,7 +253,7 @@ def plan_show(
         return
     from orchestration.report import transfer_table
 
-    Console().print(transfer_table(rows))
+    console().print(transfer_table(rows))
 
 
 @app.command(context_settings={"allow_extra_args": True})

@@ -129,7 +129,7 @@ def run_stage(
     """
     with deployment.warehouse() as warehouse:
         day = read_day(warehouse)
-    arguments = ["build", *(["--full-refresh"] if full_refresh else [])]
+    arguments = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
     invocation = dbt.cli(arguments, context=context, raise_on_error=False)
     try:
         yield from invocation.stream()

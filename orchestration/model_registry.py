@@ -24,10 +24,9 @@ class Registered:
     model : Model or None
         None when the file is damaged or the baseline won.
     trained_on_date : date
-    model_spread, baseline_spread : dict
-        sku_id|region_id to dispersion, with correlations under "level" and "region".
-    scores : list of dict
-        Rows of `forecast.accuracy`.
+    content : dict
+        The facts file: forecaster, scores (rows of `forecast.accuracy`), spreads by forecaster (sku_id|region_id to
+        dispersion, with correlations under "level" and "region").
     reason : str
         Why no model is used, empty when one is.
     """
@@ -100,10 +99,8 @@ def newest(folder: Path, *, as_of_date: dt.date, max_age_days: int) -> Registere
     return max(found, key=lambda r: (r.trained_on_date, r.version), default=None)
 
 
-def spread_to_json(errors: Spread | None, keys: list[str]) -> dict | None:
+def spread_to_json(errors: Spread, keys: list[str]) -> dict:
     """A spread keyed by series, for the facts file."""
-    if errors is None:
-        return None
     values = dict(zip(keys, np.round(errors.dispersion, 6).tolist(), strict=True))
     return {"dispersion": values, "level": errors.level_correlation, "region": errors.region_correlation}
 

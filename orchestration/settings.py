@@ -69,9 +69,9 @@ class ForecastSettings(_Frozen):
     holiday_country: str | None = Field(None, description="ISO code for public holidays")
     history_days: int = Field(400, ge=56, description="days of demand a model looks at")
     retrain_every_days: int = Field(7, ge=1)
-    trees: int = Field(300, ge=10)
+    trees: int = Field(150, ge=10)
     leaves: int = Field(63, ge=4)
-    training_rows: int = Field(2_500_000, ge=1_000, description="rows drawn for training; fewer are all used")
+    training_rows: int = Field(1_000_000, ge=1_000, description="rows drawn for training; fewer are all used")
     threads: int = Field(2, ge=1)
 
 

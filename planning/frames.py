@@ -310,7 +310,7 @@ MODEL_VERSIONS = Frame(
     "forecast.model_versions",
     "day and the model that made its forecast",
     key="as_of_date",
-    columns="as_of_date trained_on_date method level_correlation region_correlation",
+    columns="as_of_date trained_on_date method forecaster level_correlation region_correlation",
     nullable="model_version reason",
 )
 STOCK_TARGETS = Frame(

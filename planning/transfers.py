@@ -8,7 +8,8 @@ Notes
 -----
 max sum of value won at destinations - value lost at origins - lane cost * units, subject to units given <= available,
 whole cases, lanes that are open. A unit travels one lane. A node may pass units on while others are on their way to it; what
-it receives is then valued as if it had given nothing, which is never too much. SKUs meet only on lanes: a lane whose lines together do not pay its departure or miss its least load is closed and the plan solved again, and a
+it receives is then valued as if it had given nothing, which is never too much. Stock does not climb to an ancestor of its
+node: what the ancestor would keep it for is partly the node's own later demand. SKUs meet only on lanes: a lane whose lines together do not pay its departure or miss its least load is closed and the plan solved again, and a
 lane above its capacity keeps its most valuable lines.
 """
 
@@ -55,6 +56,19 @@ class _Network:
     cost: NDArray[np.float64]
     cost_per_kg: NDArray[np.float64]
     carry_days: NDArray[np.float64]
+
+
+def _upward(positions: pd.DataFrame) -> set[tuple[str, str]]:
+    """Pairs of a node and one of its ancestors in the replenishment tree."""
+    known = positions.dropna(subset="replenished_from_node_id").drop_duplicates("node_id")
+    parent = dict(zip(known["node_id"], known["replenished_from_node_id"], strict=True))
+    pairs = set()
+    for node in parent:
+        above = parent.get(node)
+        while above is not None and (node, above) not in pairs:
+            pairs.add((node, above))
+            above = parent.get(above)
+    return pairs
 
 
 def _network(positions: pd.DataFrame, lanes: pd.DataFrame, closed: set[tuple[str, str]]) -> _Network:
@@ -317,9 +331,9 @@ def plan_transfers(
     """
     positions, lanes = STOCK_POSITIONS.check(positions).reset_index(drop=True), OPEN_LANES.check(lanes)
     problem = _problem(positions, values)
-    closed: set[tuple[str, str]] = set()
+    closed, upward = set[tuple[str, str]](), _upward(positions)
     while True:
-        network = _network(positions, lanes, closed)
+        network = _network(positions, lanes, closed | upward)
         lines = _lines(problem, network, _solve(problem, network))
         lines = lines[lines["expected_gain"] - lines["transfer_cost"] >= min_net_gain_per_line]
         unpaid = _unpaid_lanes(lines, lanes)

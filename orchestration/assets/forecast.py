@@ -13,7 +13,7 @@ import pandas as pd
 
 from ml.backtest import Backtest, run_backtest
 from ml.censoring import unconstrained_demand
-from ml.forecast import Champion, choose, demand_means, demand_quantiles
+from ml.forecast import BASELINE, Champion, choose, demand_means, demand_quantiles
 from ml.panel import Panel
 from ml.train import TrainingChoices, TrainingError, train
 from orchestration import gates, model_registry, pictures
@@ -132,10 +132,10 @@ def _forecast(deployment: Deployment, day: RunDay, panel: Panel) -> tuple[pd.Dat
     if registered is None:
         registered = _train(deployment, day, free, keys)
     kept = registered.content
-    use_model = registered.model is not None and not kept["reason"]
-    errors = kept["model_spread"] if use_model else kept["baseline_spread"]
-    reason = "" if use_model else kept["reason"] or registered.reason
-    champion = Champion(registered.model if use_model else None, model_registry.spread_from_json(errors, keys), reason)
+    use_model = registered.model is not None
+    reason = "" if use_model else registered.reason
+    name = kept["forecaster"] if use_model else BASELINE
+    champion = Champion(name, registered.model, model_registry.spread_from_json(kept["spreads"][name], keys), reason)
     means = demand_means(free, champion, as_of_date=stamp, threads=settings.forecast.threads)
     means["model_version"] = registered.version if use_model else None
     scores = pd.DataFrame(kept["scores"])
@@ -147,6 +147,7 @@ def _forecast(deployment: Deployment, day: RunDay, panel: Panel) -> tuple[pd.Dat
             "as_of_date": [stamp],
             "trained_on_date": [pd.Timestamp(registered.trained_on_date)],
             "method": ["model" if use_model else "fallback"],
+            "forecaster": [name],
             "level_correlation": [champion.errors.level_correlation],
             "region_correlation": [champion.errors.region_correlation],
             "model_version": [registered.version],
@@ -189,8 +190,10 @@ def _content(backtest: Backtest, champion: Champion, keys: list[str]) -> dict:
     )
     return {
         "reason": champion.reason,
+        "forecaster": champion.forecaster,
         "scores": scores.to_dict("records"),
-        "model_spread": model_registry.spread_to_json(backtest.model_spread, keys),
-        "baseline_spread": model_registry.spread_to_json(backtest.baseline_spread, keys),
+        "spreads": {
+            name: model_registry.spread_to_json(backtest.spreads[name], keys) for name in sorted({champion.forecaster, BASELINE})
+        },
     }
 
