@@ -45,7 +45,8 @@ def cast(column: Column, delivered_type: str, feed: FeedSettings) -> str:
         case "date":
             return f"case when regexp_full_match({x}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then try_cast({x} as date) end"
         case _:
-            with_offset = f"when regexp_full_match({x}, '{_MOMENT}{_OFFSET}') then (try_cast({x} as timestamptz) at time zone 'UTC')"
+            spelt = f"if(substr({x}, 17, 1) = ':', {x}, left({x}, 16) || ':00' || substr({x}, 17))"  # seconds may be left out
+            with_offset = f"when regexp_full_match({x}, '{_MOMENT}{_OFFSET}') then (try_cast({spelt} as timestamptz) at time zone 'UTC')"
             local = (
                 f" when regexp_full_match({x}, '{_MOMENT}') then ((try_cast({x} as timestamp) at time zone '{feed.time_zone}') at time zone 'UTC')"
                 if feed.time_zone

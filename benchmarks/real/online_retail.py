@@ -37,19 +37,19 @@ where p.Quantity = -c.Quantity and p.InvoiceDate <= c.InvoiceDate
 _ORDERS = """
 select l.InvoiceNo as order_id, l.line_number, strftime(l.InvoiceDate, '%Y-%m-%dT%H:%M:%S') as ordered_at, l.StockCode as sku_id,
     l.Quantity as ordered_units, l.UnitPrice as unit_price, l.Country as ship_to_region_id, 'placed' as status,
-    strftime(l.InvoiceDate, '%Y-%m-%dT%H:%M:%S') as updated_at, l.CustomerID as customer, l.InvoiceDate as at
+    strftime(l.InvoiceDate, '%Y-%m-%dT%H:%M:%S') as updated_at, l.CustomerID as customer, l.InvoiceDate as moment
 from lines l where not is_credit
 union all
 select m.order_id, m.line_number, strftime(m.ordered_at, '%Y-%m-%dT%H:%M:%S'), l.StockCode, -l.Quantity, l.UnitPrice, l.Country, 'cancelled',
     strftime(l.InvoiceDate, '%Y-%m-%dT%H:%M:%S'), l.CustomerID, l.InvoiceDate
 from lines l join matches m on m.credit_id = l.InvoiceNo and m.credit_line = l.line_number where is_credit
-order by at, order_id, line_number
+order by moment, order_id, line_number
 """
 _RETURNS = """
 select l.InvoiceNo as return_id, l.line_number, strftime(l.InvoiceDate, '%Y-%m-%dT%H:%M:%S') as returned_at, 'UK-HUB' as node_id,
-    l.StockCode as sku_id, -l.Quantity as returned_units, 'saleable' as condition, l.InvoiceDate as at
+    l.StockCode as sku_id, -l.Quantity as returned_units, 'saleable' as condition, l.InvoiceDate as moment
 from lines l anti join matches m on m.credit_id = l.InvoiceNo and m.credit_line = l.line_number where is_credit
-order by at, return_id, line_number
+order by moment, return_id, line_number
 """
 _MASTERS = {
     "skus": """select StockCode as sku_id, max(Description) as name, left(StockCode, 2) as category, round(0.5 * median(UnitPrice), 2) as unit_cost,
@@ -79,9 +79,9 @@ def write_deployment(data: Path, out: Path, last: dt.date) -> Path:
         connection.execute(f"create table {feed} as {query}")
         folder = out / "inbox" / feed
         folder.mkdir(parents=True, exist_ok=True)
-        for (month,) in connection.execute(f"select distinct strftime(at, '%Y-%m') from {feed} order by 1").fetchall():
+        for (month,) in connection.execute(f"select distinct strftime(moment, '%Y-%m') from {feed} order by 1").fetchall():
             connection.execute(
-                f"copy (select * exclude (at) from {feed} where strftime(at, '%Y-%m') = '{month}') to '{folder}/{feed}_{month}.csv' (header)"
+                f"copy (select * exclude (moment) from {feed} where strftime(moment, '%Y-%m') = '{month}') to '{folder}/{feed}_{month}.csv' (header)"
             )
     for feed, query in _MASTERS.items():
         folder = out / "inbox" / feed

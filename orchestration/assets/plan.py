@@ -21,7 +21,7 @@ from planning.stock_targets import stock_targets
 from planning.transfers import TransferPlan, plan_transfers
 
 _INPUTS = [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["intermediate", "int_service_shares"],
-           ["forecast", "demand_means"], ["forecast", "model_versions"]]  # fmt: skip
+           ["forecast", "demand_means"], ["forecast", "demand_quantiles"], ["forecast", "model_versions"]]  # fmt: skip
 
 
 def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:

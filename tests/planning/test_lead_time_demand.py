@@ -4,7 +4,7 @@ from scipy.stats import nbinom, poisson
 
 from planning.errors import PlanningError
 from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
-from planning.negative_binomial import quantiles
+from planning.negative_binomial import large_quantile, quantiles
 
 
 def _flows(means: np.ndarray, dispersions: np.ndarray, parent: list[int], share: float = 1.0) -> DemandFlows:
@@ -113,3 +113,20 @@ def test_a_horizon_is_extended_by_its_last_week_and_the_days_are_counted() -> No
     extended, repeated = extend_horizon(np.arange(28.0).reshape(1, 28), 37)
     assert repeated == 9
     assert extended[0, 28:].tolist() == [21, 22, 23, 24, 25, 26, 27, 21, 22]
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 0.3, 5.0, 20.0])
+def test_quantiles_never_cross_whatever_the_mean_and_dispersion(dispersion: float) -> None:
+    mean = np.concatenate([np.geomspace(1e-4, 250, 40), np.geomspace(257, 1e6, 20)])
+    levels = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
+    found = quantiles(demand_mean_units=mean, dispersion=np.full(60, dispersion), levels=levels)
+    assert np.all(np.diff(found, axis=1) >= 0)
+    scores = np.linspace(-4, 4, 81)
+    drawn = np.array([[large_quantile(z, m, dispersion) for z in scores] for m in mean[40:]])
+    assert np.all(np.diff(drawn, axis=1) >= 0)
+
+
+def test_large_draws_have_the_mean_and_the_spread_of_the_distribution() -> None:
+    found = _draw(_flows(np.full((1, 1), 1000.0), np.array([0.2]), [-1]), lead=0.0).protection_units[0]
+    assert found.mean() == pytest.approx(1000, rel=0.02)
+    assert found.std() == pytest.approx(np.sqrt(1000 + 0.2 * 1e6), rel=0.03)
