@@ -86,7 +86,12 @@ def promotions(skus: pd.DataFrame, first_day: pd.Timestamp, last_day: pd.Timesta
     starts = pd.date_range(first_day + pd.Timedelta(days=10), last_day + pd.Timedelta(days=25), freq="11D")
     rows = []
     for i, start in enumerate(starts):
-        common = (start, start + pd.Timedelta(days=int(rng.integers(4, 9))), float(rng.choice([0.15, 0.2, 0.3])), start - pd.Timedelta(days=21))
+        common = (
+            start,
+            start + pd.Timedelta(days=int(rng.integers(4, 9))),
+            float(rng.choice([0.15, 0.2, 0.3])),
+            start - pd.Timedelta(days=21),
+        )
         if i % 3 == 0:
             region = rng.choice(["berlin", "munich", "cologne"])
             rows.append((f"P{i:03d}", None, rng.choice(CATEGORIES), region, *common))

@@ -225,9 +225,9 @@ def _supplier_orders(state: Company) -> pd.DataFrame:
     both = pd.concat(
         [
             orders.assign(received=0, file_day=orders["day"], second=43_200),
-            received.merge(orders[["number", "sku", "expected", "day"]].rename(columns={"day": "ordered_day"}), on=["number", "sku"]).assign(
-                file_day=lambda r: r["day"], second=28_800, day=lambda r: r["ordered_day"]
-            ),
+            received.merge(
+                orders[["number", "sku", "expected", "day"]].rename(columns={"day": "ordered_day"}), on=["number", "sku"]
+            ).assign(file_day=lambda r: r["day"], second=28_800, day=lambda r: r["ordered_day"]),
         ],
         ignore_index=True,
     )
@@ -279,7 +279,12 @@ def _older_history(state: Company) -> pd.DataFrame:
         for region, share in zip(_REGIONS, weight, strict=True):
             rows.append(
                 pd.DataFrame(
-                    {"region_id": region, "category": category, "demand_date": days.strftime("%Y-%m-%d"), "demand_units": rng.poisson(level * share)}
+                    {
+                        "region_id": region,
+                        "category": category,
+                        "demand_date": days.strftime("%Y-%m-%d"),
+                        "demand_units": rng.poisson(level * share),
+                    }
                 )
             )
     return pd.concat(rows, ignore_index=True)

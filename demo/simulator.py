@@ -97,9 +97,7 @@ def company(*, sku_count: int, day_count: int, last_day: pd.Timestamp, seed: int
     store = 0.1 * level * _WEEKDAY_STORE[weekday][:, None]
     carried = _assortment(goods, rng)
     target = _base_stock(goods, carried, ecom.mean(axis=0), rng)
-    return Company(
-        goods, days, promotion, ecom, store, carried, target, target.copy(), np.zeros_like(target), np.zeros_like(target), rng
-    )
+    return Company(goods, days, promotion, ecom, store, carried, target, target.copy(), np.zeros_like(target), np.zeros_like(target), rng)
 
 
 def _assortment(goods: Catalogue, rng: np.random.Generator) -> np.ndarray:
@@ -326,9 +324,7 @@ def _order(state: Company, day: int, node: int, want: np.ndarray) -> None:
         state.arriving[day + days].append(
             ("supplier", number, -1, node, sku[mine], units[sku][mine], day + days - 2, day + np.ceil(mean[mine]).astype(int))
         )
-    state.events.add(
-        "purchases", day=day, number=number, node=node, sku=sku, units=units[sku], expected=day + np.ceil(mean).astype(int)
-    )
+    state.events.add("purchases", day=day, number=number, node=node, sku=sku, units=units[sku], expected=day + np.ceil(mean).astype(int))
 
 
 def _count(state: Company, day: int) -> None:

@@ -85,9 +85,7 @@ def _spread(actual: list[NDArray[np.float64]], mean: list[NDArray[np.float64]], 
     return spread(np.stack(actual), np.stack(mean), sku)
 
 
-def _score(
-    panel: Panel, origin: int, name: str, actual: NDArray[np.float64], mean: NDArray[np.float64], errors: Spread
-) -> pd.DataFrame:
+def _score(panel: Panel, origin: int, name: str, actual: NDArray[np.float64], mean: NDArray[np.float64], errors: Spread) -> pd.DataFrame:
     """Scores of one forecaster at one origin, overall, by ABC class, and WRMSSE by level."""
     rows: list[tuple[str, str, float]] = []
     known = ~np.isnan(actual)

@@ -64,7 +64,11 @@ def spread(actual: NDArray[np.float64], mean: NDArray[np.float64], sku_code: NDA
 
 
 def _correlations(
-    error: NDArray[np.float64], mean: NDArray[np.float64], known: NDArray[np.bool_], dispersion: NDArray[np.float64], sku_code: NDArray[np.int64]
+    error: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    dispersion: NDArray[np.float64],
+    sku_code: NDArray[np.int64],
 ) -> tuple[float, float]:
     """Correlation between days within a series, and the part of it that the regions of a SKU share."""
     n_days = error.shape[2]

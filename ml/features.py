@@ -128,9 +128,7 @@ def _trend(panel: Panel, origin: int, code: NDArray[np.int64]) -> NDArray[np.flo
     return (_group_mean(panel, origin, 7, code) + 1e-3) / (_group_mean(panel, origin, 28, code) + 1e-3)
 
 
-def _weekday_mean(
-    panel: Panel, origin: int, series: NDArray[np.int64], horizon: NDArray[np.int64], weeks: int
-) -> NDArray[np.float64]:
+def _weekday_mean(panel: Panel, origin: int, series: NDArray[np.int64], horizon: NDArray[np.int64], weeks: int) -> NDArray[np.float64]:
     """Mean of the last known same weekdays of the target day."""
     total, count = np.zeros(len(series)), np.zeros(len(series))
     first = origin + horizon - 7 * (-(-horizon // 7))
@@ -148,7 +146,9 @@ def _yearly_lift(panel: Panel, origin: int, series: NDArray[np.int64], target: N
     pair = panel.category_code * (panel.region_code.max() + 1) + panel.region_code
     if origin < 364 + 14:
         return np.full(len(series), np.nan)
-    sums = np.stack([np.bincount(pair, weights=panel.sums[:, t]) for t in range(origin - 364 - 28, min(origin - 364 + 45, panel.sums.shape[1]))])
+    sums = np.stack(
+        [np.bincount(pair, weights=panel.sums[:, t]) for t in range(origin - 364 - 28, min(origin - 364 + 45, panel.sums.shape[1]))]
+    )
     base = origin - 364 - 28
 
     def total(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -162,9 +162,7 @@ def _yearly_lift(panel: Panel, origin: int, series: NDArray[np.int64], target: N
         return np.where(before > 0.05, after / before, np.nan)
 
 
-def _price_features(
-    panel: Panel, origin: int, series: NDArray[np.int64], target: NDArray[np.int64]
-) -> list[NDArray[np.float64]]:
+def _price_features(panel: Panel, origin: int, series: NDArray[np.int64], target: NDArray[np.int64]) -> list[NDArray[np.float64]]:
     price = panel.price[series, target].astype(np.float64)
     low28, low180 = max(0, origin - 27), max(0, origin - 179)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -22,7 +22,10 @@ AssetJob = Any  # what dg.define_asset_job returns has no public name
 def build_job(settings: Settings) -> AssetJob:
     """The one job: every asset of one day, and its checks."""
     return dg.define_asset_job(
-        JOB, selection=dg.AssetSelection.all(), partitions_def=days(settings.first_date, settings.time_zone), description="The day, from files to plan."
+        JOB,
+        selection=dg.AssetSelection.all(),
+        partitions_def=days(settings.first_date, settings.time_zone),
+        description="The day, from files to plan.",
     )
 
 

@@ -35,13 +35,13 @@ def cast(column: Column, delivered_type: str, feed: FeedSettings) -> str:
         case "integer":
             return f"case when regexp_full_match({x}, '-?[0-9]{{1,15}}') then {x}::bigint end"
         case "decimal":
-            return (
-                f"case when regexp_full_match({number}, '-?[0-9]{{1,13}}([.][0-9]{{1,4}}0*)?'){plain} then {number}::decimal(18, 4) end"
-            )
+            return f"case when regexp_full_match({number}, '-?[0-9]{{1,13}}([.][0-9]{{1,4}}0*)?'){plain} then {number}::decimal(18, 4) end"
         case "float":
             return f"case when regexp_full_match({number}, '-?[0-9]{{1,15}}([.][0-9]{{1,17}})?([eE][+-]?[0-9]{{1,2}})?'){plain} then {number}::double end"
         case "boolean":
-            return f"case when lower({x}) in ('true', 't', 'yes', '1') then true when lower({x}) in ('false', 'f', 'no', '0') then false end"
+            return (
+                f"case when lower({x}) in ('true', 't', 'yes', '1') then true when lower({x}) in ('false', 'f', 'no', '0') then false end"
+            )
         case "date":
             return f"case when regexp_full_match({x}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then try_cast({x} as date) end"
         case _:

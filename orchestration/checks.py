@@ -128,7 +128,9 @@ def required_feeds_are_fresh(warehouse: duckdb.DuckDBPyConnection, deployment: D
         moment = raw_tables.EVENT_MOMENT.get(feed)
         if chosen.max_age_days is None or moment is None:
             continue
-        row = warehouse.execute(f"select max({moment})::date from raw.{feed} where {moment} < ?::date + interval 36 hour", [day.as_of_date]).fetchone()
+        row = warehouse.execute(
+            f"select max({moment})::date from raw.{feed} where {moment} < ?::date + interval 36 hour", [day.as_of_date]
+        ).fetchone()
         last = row[0] if row else None
         age = None if last is None else (day.as_of_date - last).days
         if age is None or age >= chosen.max_age_days:
@@ -241,9 +243,12 @@ def plan_looks_like_a_plan(warehouse: duckdb.DuckDBPyConnection, deployment: Dep
         return [
             gx.ExpectColumnValuesToBeUnique(column="transfer_id", meta={"says": "a transfer stands twice:"}),
             gx.ExpectColumnValuesToBeBetween(column="net_gain", min_value=0, meta={"says": "a line does not pay:"}),
-            gx.ExpectColumnValuesToBeBetween(column="risk_taken_away", min_value=-1e-9, meta={"says": "a line raises the destination's risk:"}),
-            gx.ExpectColumnSumToBeBetween(column="transfer_units", max_value=0.5 * stock, meta={"says": "more than half of all stock would move:"}),
+            gx.ExpectColumnValuesToBeBetween(
+                column="risk_taken_away", min_value=-1e-9, meta={"says": "a line raises the destination's risk:"}
+            ),
+            gx.ExpectColumnSumToBeBetween(
+                column="transfer_units", max_value=0.5 * stock, meta={"says": "more than half of all stock would move:"}
+            ),
         ]
 
     return Finding(unmet(plan, "transfers", expectations, label="transfer_id"))
-

@@ -15,7 +15,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The right stock at the right node, every morning.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The right stock at the right node, every morning.", rich_markup_mode=None
+)
 plan_app = typer.Typer(no_args_is_help=True, help="The published plan.")
 app.add_typer(plan_app, name="plan")
 
@@ -190,7 +192,9 @@ def replay(
     changed = [name for name, digest in then.content_hashes.items() if now.get(name) != digest]
     code = outcome.exit_code or (1 if changed else 0)
     if as_json:
-        _print_json({"exit_code": code, "as_of_date": day, "version": then.version, "changed_tables": changed, "problems": outcome.problems})
+        _print_json(
+            {"exit_code": code, "as_of_date": day, "version": then.version, "changed_tables": changed, "problems": outcome.problems}
+        )
     elif outcome.exit_code:
         _tell_problems(outcome.exit_code, day, outcome.problems)
     elif changed:
@@ -212,7 +216,12 @@ def status(settings: SettingsFile = _DEFAULT, as_json: AsJson = False) -> None:
         return
     out = console()
     for key, value in content.items():
-        out.print(f"{key.replace('_', ' '):<22}", value if not isinstance(value, list) else "; ".join(map(str, value)) or "none", markup=False, highlight=False)
+        out.print(
+            f"{key.replace('_', ' '):<22}",
+            value if not isinstance(value, list) else "; ".join(map(str, value)) or "none",
+            markup=False,
+            highlight=False,
+        )
 
 
 @app.command("show-failures")
@@ -270,10 +279,8 @@ def dev(
     os.environ[SETTINGS_VARIABLE] = str(settings.resolve())
     prepare_home(chosen)
     command = str(Path(sys.executable).parent / "dagster")
-    os.execv(command, [command, "dev", "-m", "orchestration.code_location", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+    os.execv(command, [command, "dev", "-m", "orchestration.code_location", "-h", "127.0.0.1", "-p", str(port)])
 
 
 def _print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=1, default=str) + "\n")
-
-

@@ -117,9 +117,7 @@ def docs(dbt: Dbt) -> Path:
     return page
 
 
-def run_stage(
-    context: dg.AssetExecutionContext, dbt: Dbt, deployment: Deployment, *, gate: str, full_refresh: bool
-) -> Iterator[Any]:
+def run_stage(context: dg.AssetExecutionContext, dbt: Dbt, deployment: Deployment, *, gate: str, full_refresh: bool) -> Iterator[Any]:
     """Build the selected models and tests; the verdict of the tests becomes a row of the gate.
 
     Raises

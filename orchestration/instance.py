@@ -35,6 +35,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         pid = run.tags.get(PID_TAG)
         if pid is not None and not Path(f"/proc/{pid}").exists() and not _alive(int(pid)):
             instance.report_run_failed(run, "the process of this run is gone")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)  # else the next run waits for its pool slot
     return instance
 
 

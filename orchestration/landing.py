@@ -94,9 +94,7 @@ def _land(reader: duckdb.DuckDBPyConnection, store: ops_store.sqlite3.Connection
     first = ops_store.landed_sequence(store, feed, digest)
     if first is not None:
         lines = store.execute("select received_lines from deliveries where ledger_sequence = ?", (first,)).fetchone()[0]
-        ops_store.add_delivery(
-            store, days=[], **row, received_lines=lines, status="duplicate", reason=f"same bytes as delivery {first}"
-        )
+        ops_store.add_delivery(store, days=[], **row, received_lines=lines, status="duplicate", reason=f"same bytes as delivery {first}")
         return "duplicate"
     try:
         target = settings.landing / feed / f"{digest}.parquet"
@@ -119,9 +117,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:500]
 
 
-def _convert(
-    reader: duckdb.DuckDBPyConnection, path: Path, frame: Frame, feed: FeedSettings, target: Path
-) -> tuple[int, str, list[str]]:
+def _convert(reader: duckdb.DuckDBPyConnection, path: Path, frame: Frame, feed: FeedSettings, target: Path) -> tuple[int, str, list[str]]:
     """Write the contract columns of a file, as delivered, with line numbers; returns lines, column types, dropped columns."""
     plain = _plain_suffix(path)
     if plain == ".parquet":
@@ -155,7 +151,7 @@ def _convert(
     return total, kinds, dropped
 
 
-def _copy(  # noqa: PLR0913  one statement, spelt out once
+def _copy(
     reader: duckdb.DuckDBPyConnection,
     path: Path,
     source: str,
@@ -197,9 +193,7 @@ def _copy(  # noqa: PLR0913  one statement, spelt out once
                 select {nulls}, line, 'line:malformed' from _faults"""
         )
     part = target.with_suffix(".part")
-    reader.execute(
-        f"copy (select * from _numbered order by source_line_number) to {_quote(str(part))} (format parquet, compression zstd)"
-    )
+    reader.execute(f"copy (select * from _numbered order by source_line_number) to {_quote(str(part))} (format parquet, compression zstd)")
     part.chmod(0o600)
     part.replace(target)
     reader.execute("drop table _lines")

@@ -95,10 +95,8 @@ def open_store(path: Path) -> Iterator[sqlite3.Connection]:
 def add_delivery(store: sqlite3.Connection, *, days: list[tuple[str, str, int]], **row: object) -> int:
     """Append a file to the ledger with its (node, day, lines) and return its sequence number."""
     names = ", ".join(row)
-    cursor = store.execute(f"insert into deliveries ({names}) values ({', '.join('?' * len(row))})", tuple(row.values()))  # noqa: S608
-    store.executemany(
-        "insert into delivered_days values (?, ?, ?, ?, ?)", [(row["feed"], row["file_hash"], *day) for day in days]
-    )
+    cursor = store.execute(f"insert into deliveries ({names}) values ({', '.join('?' * len(row))})", tuple(row.values()))
+    store.executemany("insert into delivered_days values (?, ?, ?, ?, ?)", [(row["feed"], row["file_hash"], *day) for day in days])
     return int(cursor.lastrowid or 0)
 
 
@@ -118,7 +116,9 @@ def landed_sequence(store: sqlite3.Connection, feed: str, file_hash: str) -> int
     return row[0] if row else None
 
 
-def add_verdict(store: sqlite3.Connection, *, gate: str, check: str, as_of_date: str, input_hash: str, verdict: str, message: str, at: str) -> None:
+def add_verdict(
+    store: sqlite3.Connection, *, gate: str, check: str, as_of_date: str, input_hash: str, verdict: str, message: str, at: str
+) -> None:
     """Append one evaluation."""
     store.execute(
         "insert into gates (gate, check_name, as_of_date, input_hash, verdict, message, evaluated_at) values (?, ?, ?, ?, ?, ?, ?)",
@@ -140,7 +140,7 @@ def verdicts(store: sqlite3.Connection, *, as_of_date: str, input_hash: str) -> 
 def add_publication(store: sqlite3.Connection, publication: Publication) -> None:
     """Append one published day."""
     row = asdict(publication) | {"content_hashes": json.dumps(publication.content_hashes, sort_keys=True)}
-    store.execute(f"insert into publications ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))  # noqa: S608
+    store.execute(f"insert into publications ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))
 
 
 def publications(store: sqlite3.Connection) -> list[Publication]:

@@ -117,9 +117,7 @@ def _calendar(
     return np.concatenate([holiday, signals]), ("holiday", "holiday_eve", *names)
 
 
-def read_censored(
-    warehouse: duckdb.DuckDBPyConnection, first: dt.date, last: dt.date
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def read_censored(warehouse: duckdb.DuckDBPyConnection, first: dt.date, last: dt.date) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Series that ran out of stock between two days, their demand and censoring from ``first`` to ``last``."""
     warehouse.execute(
         """create or replace temp table short_series as

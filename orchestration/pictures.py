@@ -80,10 +80,14 @@ def network_map(lines: pd.DataFrame, nodes: pd.DataFrame) -> dg.MarkdownMetadata
                 },
             )  # fmt: skip
     for kind, group in place.groupby("node_type"):
-        axes.scatter(group["longitude"], group["latitude"], s=70, color=_NODE_COLOUR.get(str(kind), _INK), label=str(kind), zorder=3, ec="white")
+        axes.scatter(
+            group["longitude"], group["latitude"], s=70, color=_NODE_COLOUR.get(str(kind), _INK), label=str(kind), zorder=3, ec="white"
+        )
     for node, row in place.iterrows():
         axes.annotate(str(node), (row["longitude"], row["latitude"]), xytext=(6, 5), textcoords="offset points", fontsize=6.5, color=_INK)
-    axes.set_title(f"{int(flow['transfer_units'].sum()) if len(flow) else 0} units on {len(flow)} lanes", fontsize=9, loc="left", color=_INK)
+    axes.set_title(
+        f"{int(flow['transfer_units'].sum()) if len(flow) else 0} units on {len(flow)} lanes", fontsize=9, loc="left", color=_INK
+    )
     axes.set_xlabel("longitude", fontsize=8)
     axes.set_ylabel("latitude", fontsize=8)
     axes.margins(0.14)

@@ -84,7 +84,8 @@ def _digest(content: dict[str, str]) -> str:
 def content_hash(connection: duckdb.DuckDBPyConnection, relation: str, parameters: list[object] | None = None) -> tuple[int, str]:
     """Row count and a hash of a relation's content, whatever the order of its rows."""
     row = connection.execute(
-        f"select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar, coalesce(bit_xor(hash(t)), 0)::varchar from ({relation}) t", parameters or []
+        f"select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar, coalesce(bit_xor(hash(t)), 0)::varchar from ({relation}) t",
+        parameters or [],
     ).fetchone()
     return int(row[0]), hashlib.sha256(":".join(map(str, row)).encode()).hexdigest()
 
@@ -146,7 +147,9 @@ def _whole(warehouse: duckdb.DuckDBPyConnection, part: Path, name: str) -> _Tabl
 
 
 def _marts(warehouse: duckdb.DuckDBPyConnection) -> list[str]:
-    rows = warehouse.execute("select 'marts.' || table_name from information_schema.tables where table_schema = 'marts' order by 1").fetchall()
+    rows = warehouse.execute(
+        "select 'marts.' || table_name from information_schema.tables where table_schema = 'marts' order by 1"
+    ).fetchall()
     return [name for (name,) in rows if name not in MONTHLY]
 
 
@@ -241,7 +244,9 @@ def _swap(root: Path, part: Path, version: str) -> None:
 
 def _forget_old(root: Path, keep: int) -> None:
     current = (root / "current").resolve()
-    versions = sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and p.name not in ("ops",) and not p.name.startswith("."))
+    versions = sorted(
+        p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and p.name not in ("ops",) and not p.name.startswith(".")
+    )
     for old in versions[: -keep - 1]:
         if old.resolve() != current:
             shutil.rmtree(old)

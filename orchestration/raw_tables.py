@@ -87,7 +87,8 @@ def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: s
     hashes = ", ".join(f"'{d.file_hash}'" for d in fresh)
     counts = dict(
         connection.execute(
-            f"select status, sum(lines)::bigint from raw.file_lines where feed = ? and source_file_hash in ({hashes}) group by status", [feed]
+            f"select status, sum(lines)::bigint from raw.file_lines where feed = ? and source_file_hash in ({hashes}) group by status",
+            [feed],
         ).fetchall()
     )
     return Loaded(len(fresh), {status: int(counts.get(status, 0)) for status in _STATUSES})
@@ -104,9 +105,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
         types = {name: delivered_types[name] for name in frame.fields if name in delivered_types}
         files = [str(settings.landing / frame.name / f"{d.file_hash}.parquet") for d in fresh if d.column_types == types_json]
         casts = ", ".join(f"{casting.cast(frame.fields[name], kind, feed)} as typed_{name}" for name, kind in types.items())
-        picked = ", ".join(
-            f"typed_{name}" if name in types else f"null::{sql_type(column.kind)}" for name, column in frame.fields.items()
-        )
+        picked = ", ".join(f"typed_{name}" if name in types else f"null::{sql_type(column.kind)}" for name, column in frame.fields.items())
         delivered = ", ".join(f"{name} := {name}" for name in types)
         connection.execute(
             f"""insert into incoming

@@ -89,7 +89,12 @@ def print_day(settings: Settings, console: Console) -> None:
     console.print(transfer_table(rows) if rows else "no move pays today")
     _print_money(version, settings.currency, console)
     _print_kpis(version, console)
-    console.print(f"\ntables     {settings.published / 'current'} (Parquet, nodewise.duckdb, docs/index.html, manifest.json)", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"\ntables     {settings.published / 'current'} (Parquet, nodewise.duckdb, docs/index.html, manifest.json)",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _print_money(version: Path, currency: str, console: Console) -> None:
@@ -109,7 +114,10 @@ def _print_money(version: Path, currency: str, console: Console) -> None:
 
 def _print_kpis(version: Path, console: Console) -> None:
     console.print("\nKPIs", style="bold")
-    supply = _rows(version, "select node_id, days_of_supply, stocked_out_share, below_safety_stock_share from marts.kpi_days_of_supply_node order by node_id")
+    supply = _rows(
+        version,
+        "select node_id, days_of_supply, stocked_out_share, below_safety_stock_share from marts.kpi_days_of_supply_node order by node_id",
+    )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("node", "days of supply", "stocked out", "below safety stock"):
         table.add_column(name, justify="left" if name == "node" else "right")
@@ -117,10 +125,16 @@ def _print_kpis(version: Path, console: Console) -> None:
         days = "-" if r["days_of_supply"] is None else f"{r['days_of_supply']:.1f}"
         table.add_row(Text(r["node_id"]), days, f"{r['stocked_out_share']:.1%}", f"{r['below_safety_stock_share']:.1%}")
     console.print(table)
-    fill = _rows(version, "select sum(ordered_units) as o, sum(cancelled_units) as c from marts.kpi_fill_rate_region_monthly where month = (select max(month) from marts.kpi_fill_rate_region_monthly)")[0]
+    fill = _rows(
+        version,
+        "select sum(ordered_units) as o, sum(cancelled_units) as c from marts.kpi_fill_rate_region_monthly where month = (select max(month) from marts.kpi_fill_rate_region_monthly)",
+    )[0]
     if fill["o"]:
         console.print(f"unit fill rate of the month, e-commerce: {1 - fill['c'] / fill['o']:.2%}", highlight=False)
-    error = _rows(version, "select forecaster, avg(score) as score from marts.kpi_forecast_error where measure = 'wrmsse' and segment = 'all' group by 1 order by 2")
+    error = _rows(
+        version,
+        "select forecaster, avg(score) as score from marts.kpi_forecast_error where measure = 'wrmsse' and segment = 'all' group by 1 order by 2",
+    )
     if error:
         console.print("backtest WRMSSE: " + ", ".join(f"{r['forecaster']} {r['score']:.3f}" for r in error), highlight=False)
 

@@ -86,7 +86,11 @@ def read_day(connection: duckdb.DuckDBPyConnection) -> RunDay:
     """
     found = connection.execute("select count(*) from information_schema.tables where table_schema = 'raw' and table_name = 'run_day'")
     row = found.fetchone()
-    row = connection.execute("select as_of_date, ledger_sequence, input_hash, changed_from_date from raw.run_day").fetchone() if row and row[0] else None
+    row = (
+        connection.execute("select as_of_date, ledger_sequence, input_hash, changed_from_date from raw.run_day").fetchone()
+        if row and row[0]
+        else None
+    )
     if row is None:
         raise NoRunDayError("the warehouse stands on no day; run the whole job: nodewise run --as-of-date DAY")
     return RunDay(*row)

@@ -20,9 +20,9 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration import gates, ops_store
+from orchestration.automation import JOB
 from orchestration.checks import STALE
 from orchestration.definitions import build_defs
-from orchestration.automation import JOB
 from orchestration.deployment import Deployment
 from orchestration.instance import PID_TAG, open_instance
 from orchestration.run_day import NoRunDayError, read_day, settings_hash
@@ -76,7 +76,11 @@ def run_day(deployment: Deployment, as_of_date: dt.date, *, progress: Progress |
             seconds[step] = time.monotonic() - started[step]
             if kind == dg.DagsterEventType.STEP_FAILURE:
                 errors.append(_message(event))
-        if progress is not None and kind in (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+        if progress is not None and kind in (
+            dg.DagsterEventType.STEP_START,
+            dg.DagsterEventType.STEP_SUCCESS,
+            dg.DagsterEventType.STEP_FAILURE,
+        ):
             progress(step, kind.value, seconds.get(step, 0.0))
 
     job = build_defs(deployment).resolve_job_def(JOB)
@@ -128,7 +132,9 @@ def _outcome(deployment: Deployment, as_of_date: dt.date, success: bool, errors:
     return Outcome(INFEASIBLE if infeasible else ERROR, day, errors or ["the run failed; see its log in the Dagster UI"], seconds, "")
 
 
-def replay(settings: Settings, as_of_date: dt.date, *, progress: Progress | None = None) -> tuple[Outcome, ops_store.Publication, dict[str, str]]:
+def replay(
+    settings: Settings, as_of_date: dt.date, *, progress: Progress | None = None
+) -> tuple[Outcome, ops_store.Publication, dict[str, str]]:
     """Derive a published day again in a scratch deployment, from landing and the ledger as it was cut then.
 
     Returns
@@ -164,7 +170,11 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
     with ops_store.open_store(scratch.ops) as store:
         store.execute("attach ? as source", (str(settings.ops),))
         names = "ledger_sequence, feed, file_hash, file_name, received_at, file_bytes, received_lines, status, reason, column_types, dropped_columns"
-        _copy_rows(store, f"insert into deliveries ({names}) select {names} from source.deliveries where ledger_sequence <= ?", then.ledger_sequence)
+        _copy_rows(
+            store,
+            f"insert into deliveries ({names}) select {names} from source.deliveries where ledger_sequence <= ?",
+            then.ledger_sequence,
+        )
         _copy_rows(
             store,
             "insert into delivered_days select * from source.delivered_days where (feed, file_hash) in"

@@ -33,7 +33,9 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = not path.exists()
     with duckdb.connect(str(path), config={"threads": 2, "memory_limit": "4GB"}) as connection:
-        connection.execute("set TimeZone = 'UTC'; set autoinstall_known_extensions = false; set autoload_known_extensions = false; set enable_progress_bar = false")
+        connection.execute(
+            "set TimeZone = 'UTC'; set autoinstall_known_extensions = false; set autoload_known_extensions = false; set enable_progress_bar = false"
+        )
         if fresh:
             path.chmod(0o600)
         for schema in SCHEMAS:

@@ -183,8 +183,7 @@ LANES = Frame(
     "directed pair of nodes and mode",
     key="origin_node_id destination_node_id mode",
     columns="origin_node_id destination_node_id mode lead_time_days cost_per_unit",
-    nullable="lead_time_std_days cost_per_kg fixed_cost_per_shipment capacity_units_per_day min_units departs_on is_open "
-    "serves_bonded",
+    nullable="lead_time_std_days cost_per_kg fixed_cost_per_shipment capacity_units_per_day min_units departs_on is_open serves_bonded",
 )
 SERVICE_ZONES = Frame(
     "service_zones",

@@ -144,7 +144,7 @@ def _add_flow(
 
 
 @numba.njit(cache=True, parallel=True)
-def _draw(  # noqa: PLR0913  a compiled kernel takes arrays, not objects
+def _draw(
     seeds: NDArray[np.uint64],
     means: NDArray[np.float64],
     dispersions: NDArray[np.float64],

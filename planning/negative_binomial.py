@@ -78,9 +78,7 @@ def _quantiles(means: NDArray[np.float64], dispersions: NDArray[np.float64], lev
     return out
 
 
-def quantiles(
-    *, demand_mean_units: NDArray[np.float64], dispersion: NDArray[np.float64], levels: tuple[float, ...]
-) -> NDArray[np.int64]:
+def quantiles(*, demand_mean_units: NDArray[np.float64], dispersion: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.int64]:
     """Smallest whole demand whose cumulative probability reaches each level.
 
     Parameters

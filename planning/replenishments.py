@@ -13,7 +13,9 @@ from planning.lot_sizes import whole_cases_down, whole_cases_up
 SUPPLIER = "supplier"
 
 
-def plan_replenishments(*, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp) -> pd.DataFrame:
+def plan_replenishments(
+    *, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp
+) -> pd.DataFrame:
     """Order up to the target wherever the position after today's transfers stands at or below the reorder point.
 
     Parameters

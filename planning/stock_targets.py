@@ -44,8 +44,7 @@ def stock_targets(
     lot = economic_order_units(
         demand_units_per_day=mean / demand.protection_days,
         fixed_cost_per_order=np.full(len(mean), fixed_cost_per_order),
-        holding_cost_per_unit_day=(positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float)
-        / DAYS_PER_YEAR,
+        holding_cost_per_unit_day=(positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float) / DAYS_PER_YEAR,
     )
     review = mean / demand.protection_days * positions["review_period_days"].to_numpy(dtype=float)
     pack = positions["case_pack_units"].to_numpy(dtype=np.int64)

@@ -248,9 +248,7 @@ def _runner_up(problem: _Problem, network: _Network, lines: pd.DataFrame) -> NDA
 
 
 def _reason(before: pd.Series, cycle_service_level: NDArray[np.float64]) -> NDArray[np.str_]:
-    return np.select(
-        [before >= 0.5, before > 1 - cycle_service_level], ["prevent_stockout", "raise_availability"], "rebalance_surplus"
-    )
+    return np.select([before >= 0.5, before > 1 - cycle_service_level], ["prevent_stockout", "raise_availability"], "rebalance_surplus")
 
 
 def _explain(

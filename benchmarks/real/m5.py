@@ -37,7 +37,9 @@ class Sales:
 def read_sales(data: Path, last: dt.date) -> Sales:
     """The competition's sales up to ``last``."""
     path = data / "m5" / "sales_long_d1762_d1941.parquet"
-    rows = duckdb.sql(f"select item_id, store_id, date - date '{FIRST_DATE}' as day, units from '{path}' where date <= date '{last}'").fetchnumpy()
+    rows = duckdb.sql(
+        f"select item_id, store_id, date - date '{FIRST_DATE}' as day, units from '{path}' where date <= date '{last}'"
+    ).fetchnumpy()
     items, i = np.unique(rows["item_id"].astype(str), return_inverse=True)
     stores, s = np.unique(rows["store_id"].astype(str), return_inverse=True)
     days = pd.date_range(FIRST_DATE, last, freq="D")
@@ -52,7 +54,12 @@ def write_deployment(data: Path, out: Path, last: dt.date) -> Path:
     price = _prices(data, last)
     cost = _unit_cost(price, sales)
     masters = _masters(sales, cost)
-    for feed, table in {**masters, "prices": price, "external_signals": _signals(data, last), "aggregate_history": _aggregates(data, last)}.items():
+    for feed, table in {
+        **masters,
+        "prices": price,
+        "external_signals": _signals(data, last),
+        "aggregate_history": _aggregates(data, last),
+    }.items():
         _write(table, out, feed)
     _write_pos(sales, price, out)
     _write_flow(sales, out)
@@ -69,8 +76,22 @@ def _write(table: pd.DataFrame, out: Path, feed: str) -> None:
 
 
 def _settings() -> dict[str, object]:
-    feeds: dict[str, object] = {"pos_sales": {"required": True, "max_age_days": 1}, "inventory_snapshots": {"required": True, "max_age_days": 1}}
-    others = ("skus", "nodes", "regions", "lanes", "prices", "external_signals", "aggregate_history", "shipments", "supplier_orders", "policies")
+    feeds: dict[str, object] = {
+        "pos_sales": {"required": True, "max_age_days": 1},
+        "inventory_snapshots": {"required": True, "max_age_days": 1},
+    }
+    others = (
+        "skus",
+        "nodes",
+        "regions",
+        "lanes",
+        "prices",
+        "external_signals",
+        "aggregate_history",
+        "shipments",
+        "supplier_orders",
+        "policies",
+    )
     return {
         "currency": "USD",
         "time_zone": "America/Chicago",
@@ -113,8 +134,19 @@ def _masters(sales: Sales, cost: np.ndarray) -> dict[str, pd.DataFrame]:
         state = store[:2]
         latitude, longitude = _PLACE[state]
         angle = 2.4 * n
-        nodes.append((store, "store", store, latitude + 0.9 * np.sin(angle), longitude + 1.1 * np.cos(angle), _ZONE[state], f"DC_{state}", 0.10))
-    columns = ["node_id", "node_type", "region_id", "latitude", "longitude", "time_zone", "replenished_from_node_id", "handling_cost_per_unit"]
+        nodes.append(
+            (store, "store", store, latitude + 0.9 * np.sin(angle), longitude + 1.1 * np.cos(angle), _ZONE[state], f"DC_{state}", 0.10)
+        )
+    columns = [
+        "node_id",
+        "node_type",
+        "region_id",
+        "latitude",
+        "longitude",
+        "time_zone",
+        "replenished_from_node_id",
+        "handling_cost_per_unit",
+    ]
     node = pd.DataFrame(nodes, columns=columns).assign(holding_cost_rate_per_year=0.25)
     region = node[node["node_type"] == "store"][["region_id", "latitude", "longitude", "time_zone"]].assign(name=lambda r: r["region_id"])
     policies = pd.DataFrame({"abc_class": ["A", "B", "C"], "cycle_service_level": [0.97, 0.95, 0.92], "reason": "service by value"})
@@ -128,7 +160,15 @@ def _lanes(sales: Sales, states: list[str]) -> pd.DataFrame:
         stores = [s for s in sales.stores if s.startswith(state)]
         rows += [(f"DC_{state}", s, "truck", 1.0, 0.2, 0.05, 25.0) for s in stores]
         rows += [(a, b, "van", 1.0, 0.3, 0.22, 15.0) for a in stores for b in stores if a != b]
-    columns = ["origin_node_id", "destination_node_id", "mode", "lead_time_days", "lead_time_std_days", "cost_per_unit", "fixed_cost_per_shipment"]
+    columns = [
+        "origin_node_id",
+        "destination_node_id",
+        "mode",
+        "lead_time_days",
+        "lead_time_std_days",
+        "cost_per_unit",
+        "fixed_cost_per_shipment",
+    ]
     return pd.DataFrame(rows, columns=columns).assign(departs_on="daily", is_open=True)
 
 
@@ -207,7 +247,9 @@ def _write_flow(sales: Sales, out: Path) -> None:
     _write(pd.concat(counts, ignore_index=True), out, "inventory_snapshots")
 
 
-def _receive(units: np.ndarray, weekly: np.ndarray, starts: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _receive(
+    units: np.ndarray, weekly: np.ndarray, starts: np.ndarray, cover: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Stores get on each first day of a week what the week needs, plus a local error of judgement; no sale is impossible."""
     n_weeks = weekly.shape[2]
     received = np.zeros_like(weekly)
@@ -237,7 +279,9 @@ def _upstream(outflow: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.nd
     return received, stock
 
 
-def _moves(sales: Sales, received: np.ndarray, starts: np.ndarray, kind: str, origins: np.ndarray, destinations: np.ndarray) -> pd.DataFrame:
+def _moves(
+    sales: Sales, received: np.ndarray, starts: np.ndarray, kind: str, origins: np.ndarray, destinations: np.ndarray
+) -> pd.DataFrame:
     """Shipments that leave and arrive on the first day of their week."""
     i, n, w = np.nonzero(received)
     day = pd.DatetimeIndex(sales.days[starts[w]])

@@ -23,9 +23,7 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
     """Assets of the stage."""
     shared = {"partitions_def": partitions, "backfill_policy": ONE_RUN_A_DAY}
 
-    @dg.asset(
-        key=LEDGER, group_name="raw", owners=OWNERS, kinds={"sqlite"}, **shared, description="One row per delivered file."
-    )
+    @dg.asset(key=LEDGER, group_name="raw", owners=OWNERS, kinds={"sqlite"}, **shared, description="One row per delivered file.")
     def ledger(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         gates.refuse_past_days(deployment, as_of_date(context))
         landed = land_inbox(deployment.settings)
@@ -76,8 +74,6 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
         with deployment.warehouse() as warehouse:
             day = run_day.open_day(warehouse, deployment.settings, deliveries, as_of_date(context))
         window = (day.as_of_date - day.changed_from_date).days + 1
-        return dg.MaterializeResult(
-            metadata={"ledger_sequence": day.ledger_sequence, "window_days": window, "input_hash": day.input_hash}
-        )
+        return dg.MaterializeResult(metadata={"ledger_sequence": day.ledger_sequence, "window_days": window, "input_hash": day.input_hash})
 
     return [ledger, raw_feeds, raw_run_day]

@@ -192,8 +192,5 @@ def _content(backtest: Backtest, champion: Champion, keys: list[str]) -> dict:
         "reason": champion.reason,
         "forecaster": champion.forecaster,
         "scores": scores.to_dict("records"),
-        "spreads": {
-            name: model_registry.spread_to_json(backtest.spreads[name], keys) for name in sorted({champion.forecaster, BASELINE})
-        },
+        "spreads": {name: model_registry.spread_to_json(backtest.spreads[name], keys) for name in sorted({champion.forecaster, BASELINE})},
     }
-

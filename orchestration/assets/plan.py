@@ -66,7 +66,10 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
         return dg.MaterializeResult(metadata=_transfer_metadata(plan, inputs, nodes))
 
-    @dg.asset(**shared(REPLENISHMENTS, [["intermediate", "int_stock_positions"], ["plan", "stock_targets"], ["plan", "transfers"]]), kinds={"pandas", "duckdb"})
+    @dg.asset(
+        **shared(REPLENISHMENTS, [["intermediate", "int_stock_positions"], ["plan", "stock_targets"], ["plan", "transfers"]]),
+        kinds={"pandas", "duckdb"},
+    )
     def replenishments(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)

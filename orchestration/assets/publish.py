@@ -47,4 +47,3 @@ def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         return dg.MaterializeResult(metadata={"version": publication.version, "table_count": len(publication.content_hashes)})
 
     return [published]
-

@@ -43,7 +43,10 @@ def _runs(settings: Path) -> list[tuple[str, str]]:
 
     os.environ["DAGSTER_HOME"] = str(load_settings(settings).dagster_home)
     with dg.DagsterInstance.get() as instance:
-        return [(run.tags.get("dagster/schedule_name") or run.tags.get("dagster/sensor_name") or "", run.status.value) for run in instance.get_runs()]
+        return [
+            (run.tags.get("dagster/schedule_name") or run.tags.get("dagster/sensor_name") or "", run.status.value)
+            for run in instance.get_runs()
+        ]
 
 
 @pytest.fixture

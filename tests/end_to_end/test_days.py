@@ -39,12 +39,16 @@ class Reader(threading.Thread):
             try:
                 with duckdb.connect() as reader:
                     days = tuple(
-                        str(reader.execute(f"select max(as_of_date) from read_parquet('{version}/{t}/*/part.parquet', hive_partitioning = false)").fetchone()[0])
+                        str(
+                            reader.execute(
+                                f"select max(as_of_date) from read_parquet('{version}/{t}/*/part.parquet', hive_partitioning = false)"
+                            ).fetchone()[0]
+                        )
                         for t in ("forecast/demand_means", "plan/stock_targets", "plan/transfers")
                     )
                 said = json.loads((version / "manifest.json").read_text())["as_of_date"]
                 self.seen.add((said, *days))
-            except Exception as error:
+            except (duckdb.Error, OSError, ValueError) as error:
                 self.failures.append(str(error))
             time.sleep(0.02)
 
@@ -146,7 +150,12 @@ def test_files_delivered_in_another_order_give_the_same_hashes(lived: dict, smal
     outcomes = [run(settings, day) for day in DAYS]
     assert [o.exit_code for o in outcomes] == [0, 0, 0]
     theirs, mine = lived["published"][LAST_DAY], hashes(settings)
-    models = {name for name in mine if name.startswith(("forecast.", "plan.")) or name in ("marts.kpi_days_of_supply_node", "marts.kpi_forecast_error", "marts.kpi_transfer_plan")}
+    models = {
+        name
+        for name in mine
+        if name.startswith(("forecast.", "plan."))
+        or name in ("marts.kpi_days_of_supply_node", "marts.kpi_forecast_error", "marts.kpi_transfer_plan")
+    }
     assert {k: v for k, v in mine.items() if k not in models} == {k: v for k, v in theirs.items() if k not in models}
     with ops_store.open_store(load_settings(settings).ops) as store:
         assert any(d.status == "duplicate" for d in ops_store.deliveries(store))

@@ -68,7 +68,11 @@ def test_a_broken_fact_identity(settings: Path, tmp_path: Path, monkeypatch: pyt
     broken = tmp_path / "dbt_project"
     shutil.copytree(run_day.DBT_PROJECT, broken, ignore=shutil.ignore_patterns("target", "logs"))
     model = broken / "models" / "marts" / "fct_sku_node_daily.sql"
-    model.write_text(model.read_text().replace("    on_hand_units::bigint as on_hand_units,", "    on_hand_units::bigint + dayofyear(stock_date) % 2 as on_hand_units,"))
+    model.write_text(
+        model.read_text().replace(
+            "    on_hand_units::bigint as on_hand_units,", "    on_hand_units::bigint + dayofyear(stock_date) % 2 as on_hand_units,"
+        )
+    )
     monkeypatch.setattr(run_day, "DBT_PROJECT", broken)
     monkeypatch.setattr(dbt, "DBT_PROJECT", broken)
     monkeypatch.setattr(dbt, "_CACHE", broken / "target")
@@ -95,7 +99,9 @@ def test_a_plan_that_ships_too_much_and_cannot_be_materialised_by_hand_afterward
 
     def greedy(**arguments: object):
         found = honest(**arguments)
-        return type(found)(found.lines.assign(transfer_units=found.lines["transfer_units"] * 10_000), found.closed_lanes, found.trimmed_units)
+        return type(found)(
+            found.lines.assign(transfer_units=found.lines["transfer_units"] * 10_000), found.closed_lanes, found.trimmed_units
+        )
 
     monkeypatch.setattr(stage, "plan_transfers", greedy)
     _run_red(settings, said="ship more than is available", ran_not=AFTER_PLAN)
@@ -134,7 +140,9 @@ def _flip(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-@pytest.mark.parametrize("damage", [_flip, lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])], ids=["flipped", "lost", "cut"])
+@pytest.mark.parametrize(
+    "damage", [_flip, lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])], ids=["flipped", "lost", "cut"]
+)
 def test_a_damaged_publish(settings: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]) -> None:
     from orchestration import publishing
 
@@ -142,7 +150,10 @@ def test_a_damaged_publish(settings: Path, monkeypatch: pytest.MonkeyPatch, dama
         monkeypatch.undo()
         version = (settings.parent / "published" / "current").resolve()
         damage(next((version / "plan" / "transfers").rglob("part.parquet")))
-        with Deployment(load_settings(settings)).warehouse() as warehouse, pytest.raises(publishing.DamagedPublishError, match=r"plan\.transfers"):
+        with (
+            Deployment(load_settings(settings)).warehouse() as warehouse,
+            pytest.raises(publishing.DamagedPublishError, match=r"plan\.transfers"),
+        ):
             publishing.verify(warehouse, version)
         return
     honest = publishing._write_manifest

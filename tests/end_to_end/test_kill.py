@@ -40,7 +40,15 @@ def _publishing(folder: Path) -> bool:
 @pytest.mark.parametrize("reached", [_landing, _facts, _publishing], ids=["while landing", "while building facts", "while publishing"])
 def test_a_killed_run_leaves_nothing_behind(deployment: Path, undisturbed: dict[str, str], reached: Callable[[Path], bool]) -> None:
     age(deployment)
-    command = [str(Path(sys.executable).parent / "nodewise"), "run", "--settings", str(deployment), "--as-of-date", LAST_DAY.isoformat(), "--json"]
+    command = [
+        str(Path(sys.executable).parent / "nodewise"),
+        "run",
+        "--settings",
+        str(deployment),
+        "--as-of-date",
+        LAST_DAY.isoformat(),
+        "--json",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
     while not reached(deployment.parent) and process.poll() is None and time.monotonic() < deadline:

@@ -27,7 +27,16 @@ def panel(n_days: int = 150, n_skus: int = 12, seed: int = 0) -> Panel:
     demand = rng.poisson(rng.gamma(2, 2, (len(series), 1)) * weekday).astype(np.float32)
     width = n_days + HORIZON_DAYS
     flags = np.repeat(holiday_flags("DE", pd.date_range(days[0], periods=width))[:, None, :], 2, axis=1)
-    return Panel(series, days, demand, np.zeros(demand.shape, bool), np.full((len(series), width), 5, np.float32), np.zeros((len(series), width), np.float32), flags, ("holiday", "holiday_eve"))
+    return Panel(
+        series,
+        days,
+        demand,
+        np.zeros(demand.shape, bool),
+        np.full((len(series), width), 5, np.float32),
+        np.zeros((len(series), width), np.float32),
+        flags,
+        ("holiday", "holiday_eve"),
+    )
 
 
 def test_features_do_not_see_the_future() -> None:

@@ -40,7 +40,9 @@ def test_plan_show_without_a_published_day_says_what_to_do(tmp_path: Path) -> No
     assert "run a day first" in said.output
 
 
-@pytest.mark.parametrize("arguments", [["run", "--as-of-date", "31.01.2026"], ["run", "--as-of-date", "1999-01-01"], ["replay"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [["run", "--as-of-date", "31.01.2026"], ["run", "--as-of-date", "1999-01-01"], ["replay"], ["nonsense"]]
+)
 def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: list[str]) -> None:
     runner.invoke(app, ["init", str(tmp_path / "d")])
     settings = ["--settings", str(tmp_path / "d" / "settings.yaml")] if arguments[0] == "run" else []
@@ -55,7 +57,13 @@ def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_settings_say_which_line_is_wrong(tmp_path: Path, change: str, said: str) -> None:
-    base = {"currency": "currency: EUR", "time_zone": "time_zone: UTC", "data_dir": "data_dir: .", "first_date": "first_date: 2026-01-01", "feeds": "feeds: {pos_sales: {}}"}
+    base = {
+        "currency": "currency: EUR",
+        "time_zone": "time_zone: UTC",
+        "data_dir": "data_dir: .",
+        "first_date": "first_date: 2026-01-01",
+        "feeds": "feeds: {pos_sales: {}}",
+    }
     base[change.split(":")[0]] = change
     (tmp_path / "settings.yaml").write_text("\n".join(base.values()))
     with pytest.raises(SettingsError, match=said):

@@ -38,9 +38,7 @@ def test_every_asset_is_a_table_of_the_design(defs: dg.Definitions) -> None:
 
 
 def test_every_python_check_is_aimed_at_an_asset_that_exists(defs: dg.Definitions) -> None:
-    found = {
-        (key.asset_key.to_user_string(), key.name) for check in defs.asset_checks or [] for key in check.check_keys
-    }
+    found = {(key.asset_key.to_user_string(), key.name) for check in defs.asset_checks or [] for key in check.check_keys}
     assert found == CHECKS
     assert {asset for asset, _ in CHECKS} <= {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
 
@@ -67,7 +65,15 @@ def test_the_code_location_loads_and_no_io_manager_pickles(defs: dg.Definitions)
 
 
 def test_marts_and_frames_agree_on_the_kind_of_every_shared_column() -> None:
-    kinds = {"string": {"varchar"}, "integer": {"bigint"}, "decimal": {"decimal(18,4)", "bigint"}, "float": {"double", "decimal(18,4)"}, "boolean": {"boolean"}, "date": {"date"}, "timestamp": {"timestamp"}}
+    kinds = {
+        "string": {"varchar"},
+        "integer": {"bigint"},
+        "decimal": {"decimal(18,4)", "bigint"},
+        "float": {"double", "decimal(18,4)"},
+        "boolean": {"boolean"},
+        "date": {"date"},
+        "timestamp": {"timestamp"},
+    }
     marts = yaml.safe_load((DBT_PROJECT / "models" / "marts" / "_marts.yml").read_text())["models"]
     assert {model["name"] for model in marts} == {path.stem for path in (DBT_PROJECT / "models" / "marts").glob("*.sql")}
     for model in marts:

@@ -70,7 +70,16 @@ def test_units_are_cast_strictly_or_quarantined_with_a_reason(tmp_path: Path, va
     assert found["reasons"] == [(3, f"sold_units:{reason}")]
 
 
-@pytest.mark.parametrize(("moment", "good"), [("2026-01-05 10:00:00+01", True), ("2026-01-05T10:00Z", True), ("2026-01-05 10:00:00", False), ("05.01.2026", False), ("2026-02-30T10:00:00Z", False)])
+@pytest.mark.parametrize(
+    ("moment", "good"),
+    [
+        ("2026-01-05 10:00:00+01", True),
+        ("2026-01-05T10:00Z", True),
+        ("2026-01-05 10:00:00", False),
+        ("05.01.2026", False),
+        ("2026-02-30T10:00:00Z", False),
+    ],
+)
 def test_a_moment_needs_an_offset_or_a_declared_time_zone(tmp_path: Path, moment: str, good: bool) -> None:
     settings = make(tmp_path)
     put(settings, "a.csv", lines(f"r,1,{moment},n,s,1,1.0"))
@@ -99,7 +108,11 @@ def test_an_exact_copy_of_a_line_is_a_duplicate_and_a_corrected_line_supersedes(
     assert load(settings)["counts"] == {"accepted": 2, "duplicate": 1}
     put(settings, "b.csv", lines(GOOD[0].replace(",2,3.50", ",5,3.50"), GOOD[1]))
     found = load(settings)
-    assert found["counts"] == {"accepted": 2, "duplicate": 3, "superseded": 1} or found["counts"] == {"accepted": 2, "duplicate": 2, "superseded": 1}
+    assert found["counts"] == {"accepted": 2, "duplicate": 3, "superseded": 1} or found["counts"] == {
+        "accepted": 2,
+        "duplicate": 2,
+        "superseded": 1,
+    }
     assert sorted(found["rows"]["sold_units"]) == [1, 5]
     put(settings, "c.csv", lines(*GOOD, GOOD[0]))  # the first file again: known bytes, the correction stands
     assert sorted(load(settings)["rows"]["sold_units"]) == [1, 5]
@@ -180,7 +193,10 @@ def test_a_decimal_comma_is_declared(tmp_path: Path) -> None:
 
 
 def test_declared_exclusions_are_quarantined_under_their_own_reason(tmp_path: Path) -> None:
-    rules = [{"column": "sku_id", "matches": "POST|gift_.*", "reason": "not_a_product"}, {"column": "unit_price", "at_most": 0, "reason": "stock_correction"}]
+    rules = [
+        {"column": "sku_id", "matches": "POST|gift_.*", "reason": "not_a_product"},
+        {"column": "unit_price", "at_most": 0, "reason": "stock_correction"},
+    ]
     settings = make(tmp_path, pos_sales={"exclude": rules})
     put(settings, "a.csv", lines(GOOD[0], "r2,1,2026-01-05T10:00:00Z,n,POST,1,4.0", "r3,1,2026-01-05T10:00:00Z,n,s,1,0"))
     assert load(settings)["reasons"] == [(3, "sku_id:not_a_product"), (4, "unit_price:stock_correction")]

@@ -5,7 +5,15 @@ from planning.errors import FrameError
 from planning.frames import DECISIONS, FEEDS, POS_SALES, STOCK_TARGETS, Frame
 from planning.vocabulary import COLUMNS
 
-LINE = {"receipt_id": "r", "line_number": 1, "sold_at": pd.Timestamp("2026-01-01"), "node_id": "n", "sku_id": "s", "sold_units": 2, "unit_price": 1.0}
+LINE = {
+    "receipt_id": "r",
+    "line_number": 1,
+    "sold_at": pd.Timestamp("2026-01-01"),
+    "node_id": "n",
+    "sku_id": "s",
+    "sold_units": 2,
+    "unit_price": 1.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +32,7 @@ def test_a_frame_names_the_table_the_rows_and_the_remedy(change: dict, said: str
 
 
 def test_a_repeated_key_is_refused_and_a_missing_column_is_named() -> None:
-    with pytest.raises(FrameError, match="the key .receipt_id, line_number. repeats in 2 of 2 rows"):
+    with pytest.raises(FrameError, match=r"the key .receipt_id, line_number. repeats in 2 of 2 rows"):
         POS_SALES.check(pd.DataFrame([LINE, LINE]))
     with pytest.raises(FrameError, match="lacks column node_id"):
         POS_SALES.check(pd.DataFrame([LINE]).drop(columns="node_id"))

@@ -15,7 +15,15 @@ def _flows(means: np.ndarray, dispersions: np.ndarray, parent: list[int], share:
     )
 
 
-def _draw(flows: DemandFlows, *, lead: float = 3.0, spread: float = 0.0, paths: int = 20_000, level: float = 0.0, position: list[int] | None = None):
+def _draw(
+    flows: DemandFlows,
+    *,
+    lead: float = 3.0,
+    spread: float = 0.0,
+    paths: int = 20_000,
+    level: float = 0.0,
+    position: list[int] | None = None,
+):
     n = len(flows.parent_row)
     return lead_time_demand(
         flows=flows,
@@ -74,7 +82,14 @@ def test_thinning_a_region_keeps_its_dispersion() -> None:
 
 def test_a_parent_pools_its_children_and_its_own_stock_covers_what_they_do_not_hold() -> None:
     flows = DemandFlows(
-        np.full((2, 14), 1.0), np.zeros(2), np.array([0, 1]), np.array([0, 1]), np.ones(2), np.array([0, 2]), np.array([0, 3]), np.array([2, 2, -1])
+        np.full((2, 14), 1.0),
+        np.zeros(2),
+        np.array([0, 1]),
+        np.array([0, 1]),
+        np.ones(2),
+        np.array([0, 2]),
+        np.array([0, 3]),
+        np.array([2, 2, -1]),
     )
     empty = _draw(flows, position=[0, 0, 0])
     full = _draw(flows, position=[1000, 1000, 0])

@@ -7,7 +7,9 @@ NONE = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": 
 
 
 def _targets(point: list[int], up_to: list[int]) -> pd.DataFrame:
-    return pd.DataFrame({"sku_id": "s", "node_id": [f"n{i}" for i in range(len(point))], "reorder_point_units": point, "order_up_to_units": up_to})
+    return pd.DataFrame(
+        {"sku_id": "s", "node_id": [f"n{i}" for i in range(len(point))], "reorder_point_units": point, "order_up_to_units": up_to}
+    )
 
 
 def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
@@ -17,13 +19,18 @@ def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
 
 def test_what_is_inbound_or_arrives_by_transfer_is_not_ordered_again() -> None:
     moved = pd.DataFrame({"sku_id": ["s"], "origin_node_id": ["n1"], "destination_node_id": ["n0"], "transfer_units": [5]})
-    found = plan_replenishments(positions=positions([4, 100], inbound_units=[6, 0]), targets=_targets([14, 5], [30, 9]), transfers=moved, as_of_date=DAY)
+    found = plan_replenishments(
+        positions=positions([4, 100], inbound_units=[6, 0]), targets=_targets([14, 5], [30, 9]), transfers=moved, as_of_date=DAY
+    )
     assert found.empty
 
 
 def test_a_parent_that_is_short_gives_every_child_the_same_share() -> None:
     found = plan_replenishments(
-        positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None]), targets=_targets([5, 5, 0], [40, 20, 0]), transfers=NONE, as_of_date=DAY
+        positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None]),
+        targets=_targets([5, 5, 0], [40, 20, 0]),
+        transfers=NONE,
+        as_of_date=DAY,
     )
     assert found["ordered_units"].tolist() == [20, 10]
     assert set(found["reason_code"]) == {"parent_short"}
@@ -32,6 +39,9 @@ def test_a_parent_that_is_short_gives_every_child_the_same_share() -> None:
 def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
     moved = pd.DataFrame({"sku_id": ["s"], "origin_node_id": ["n1"], "destination_node_id": ["n9"], "transfer_units": [25]})
     found = plan_replenishments(
-        positions=positions([0, 30], replenished_from_node_id=["n1", None]), targets=_targets([5, 0], [40, 0]), transfers=moved, as_of_date=DAY
+        positions=positions([0, 30], replenished_from_node_id=["n1", None]),
+        targets=_targets([5, 0], [40, 0]),
+        transfers=moved,
+        as_of_date=DAY,
     )
     assert found["ordered_units"].tolist() == [5]

@@ -53,7 +53,9 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
     )
 
 
-def plan(on_hand: list[int], samples: np.ndarray, lane: pd.DataFrame, least: float = 0.0, holding: float = 0.0, **columns: object) -> TransferPlan:
+def plan(
+    on_hand: list[int], samples: np.ndarray, lane: pd.DataFrame, least: float = 0.0, holding: float = 0.0, **columns: object
+) -> TransferPlan:
     sampled = demand(samples)
     return plan_transfers(
         positions=positions(on_hand, **columns),
@@ -180,8 +182,20 @@ def test_the_plan_is_the_linear_programmes_optimum(instance: tuple) -> None:
     flow, table = _solve(on_hand, samples, cost, pack)
     n, most = len(on_hand), 10
     arcs = [(i, j) for i, j in itertools.permutations(range(n), 2) if cost[i, j] < FAR]
-    give = [[give_cost(table.surplus_units[i], k * pack, pack, table.shortage_cost_per_unit[i], table.holding_cost_per_unit[i]) for k in range(on_hand[i] // pack)] for i in range(n)]
-    gain = [[receive_value(table.sellable_units[j], k * pack, pack, table.shortage_cost_per_unit[j], table.holding_cost_per_unit[j]) for k in range(most)] for j in range(n)]
+    give = [
+        [
+            give_cost(table.surplus_units[i], k * pack, pack, table.shortage_cost_per_unit[i], table.holding_cost_per_unit[i])
+            for k in range(on_hand[i] // pack)
+        ]
+        for i in range(n)
+    ]
+    gain = [
+        [
+            receive_value(table.sellable_units[j], k * pack, pack, table.shortage_cost_per_unit[j], table.holding_cost_per_unit[j])
+            for k in range(most)
+        ]
+        for j in range(n)
+    ]
     c = [cost[a] * pack for a in arcs] + [v for row in give for v in row] + [-v for row in gain for v in row]
     bounds = [(0, None)] * len(arcs) + [(0, 1)] * (len(c) - len(arcs))
     balance = np.zeros((2 * n, len(c)))

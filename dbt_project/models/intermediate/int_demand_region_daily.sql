@@ -23,7 +23,8 @@ spine as (
         ))::date as demand_date
     from spans
     union
-    select sku_id, region_id, demand_date from {{ ref('int_demand_events_daily') }} where demand_date >= {{ changed_from() }}
+    select sku_id, region_id, demand_date from {{ ref('int_demand_events_daily') }}
+    where demand_date >= {{ changed_from() }}
 ),
 
 silent as (  -- region-days on which somebody did not deliver
@@ -48,7 +49,8 @@ stock as (
 sells as (  -- nodes that serve a region, over the counter or by parcel
     select distinct node_id, region_id from {{ ref('stg_master__service_zones') }}
     union
-    select node_id, region_id from {{ ref('stg_master__nodes') }} where node_type = 'store'
+    select node_id, region_id from {{ ref('stg_master__nodes') }}
+    where node_type = 'store'
 ),
 
 empty_shelves as (

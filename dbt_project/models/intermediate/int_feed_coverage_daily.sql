@@ -18,8 +18,9 @@ first_seen as (
     from (
         select feed, node_id, coverage_date from lines
         {% if is_incremental() %}
-        union all
-        select feed, node_id, coverage_date from {{ this }} where status in ('delivered', 'partial')
+            union all
+            select feed, node_id, coverage_date from {{ this }}
+            where status in ('delivered', 'partial')
         {% endif %}
     )
     group by all

@@ -40,7 +40,8 @@ select
     lanes.capacity_units_per_day
 from lanes
 inner join departures using (origin_node_id, destination_node_id, mode)
-qualify row_number() over (
-    partition by lanes.origin_node_id, lanes.destination_node_id order by lanes.cost_per_unit, lanes.lead_time_days, lanes.mode
-) = 1
+qualify
+    row_number() over (
+        partition by lanes.origin_node_id, lanes.destination_node_id order by lanes.cost_per_unit, lanes.lead_time_days, lanes.mode
+    ) = 1
 order by lanes.origin_node_id, lanes.destination_node_id

@@ -38,7 +38,7 @@ region_node as (
     group by all
 ),
 
-prior as (
+expected as (
     select
         region_id,
         node_id,
@@ -48,21 +48,22 @@ prior as (
 ),
 
 carried as (
-    select sku_id, node_id from {{ ref('int_sku_nodes_carried') }} where is_active
+    select sku_id, node_id from {{ ref('int_sku_nodes_carried') }}
+    where is_active
 ),
 
 shrunk as (
     select
         carried.sku_id,
-        prior.region_id,
-        prior.node_id,
-        coalesce(observed.units, 0) + {{ var('share_prior_units') }} * prior.share as weight
+        expected.region_id,
+        expected.node_id,
+        coalesce(observed.units, 0) + {{ var('share_prior_units') }} * expected.share as weight
     from carried
-    inner join prior on carried.node_id = prior.node_id
+    inner join expected on carried.node_id = expected.node_id
     left join observed
         on
-            carried.sku_id = observed.sku_id and prior.region_id = observed.region_id
-            and prior.node_id = observed.node_id
+            carried.sku_id = observed.sku_id and expected.region_id = observed.region_id
+            and expected.node_id = observed.node_id
 )
 
 select

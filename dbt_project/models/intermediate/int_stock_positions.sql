@@ -1,10 +1,12 @@
 -- One row per SKU and node that carries it, at the end of the day of the plan: what is there, what is coming, what governs it.
 with carried as (
-    select sku_id, node_id from {{ ref('int_sku_nodes_carried') }} where is_active
+    select sku_id, node_id from {{ ref('int_sku_nodes_carried') }}
+    where is_active
 ),
 
 today as (
-    select * from {{ ref('fct_sku_node_daily') }} where stock_date = {{ as_of_date() }}
+    select * from {{ ref('fct_sku_node_daily') }}
+    where stock_date = {{ as_of_date() }}
 ),
 
 inbound as (

@@ -9,9 +9,11 @@ with spine as (
     from {{ ref('int_sku_nodes_carried') }}
     where last_date >= {{ changed_from() }}
     union
-    select sku_id, node_id, stock_date from {{ ref('int_stock_movements_daily') }} where stock_date >= {{ changed_from() }}
+    select sku_id, node_id, stock_date from {{ ref('int_stock_movements_daily') }}
+    where stock_date >= {{ changed_from() }}
     union
-    select sku_id, node_id, stock_date from {{ ref('int_stock_counts_daily') }} where stock_date >= {{ changed_from() }}
+    select sku_id, node_id, stock_date from {{ ref('int_stock_counts_daily') }}
+    where stock_date >= {{ changed_from() }}
 ),
 
 joined as (
@@ -43,11 +45,11 @@ joined as (
 opened as (  -- the evening before the window is a count like any other
     select *, false as is_before_window from joined
     {% if is_incremental() %}
-    union all
-    select
-        sku_id, node_id, stock_date, 0, 0, 0, 0, 0, 0, on_hand_units, reserved_units, true
-    from {{ this }}
-    where stock_date = {{ changed_from() }} - 1
+        union all
+        select
+            sku_id, node_id, stock_date, 0, 0, 0, 0, 0, 0, on_hand_units, reserved_units, true
+        from {{ this }}
+        where stock_date = {{ changed_from() }} - 1
     {% endif %}
 ),
 
