@@ -114,6 +114,9 @@ def demand_quantiles(means: pd.DataFrame) -> pd.DataFrame:
         levels=M5_QUANTILES,
     )
     n = len(M5_QUANTILES)
-    key = {c: np.repeat(means[c].to_numpy(), n) for c in ("as_of_date", "sku_id", "region_id", "demand_date")}
+    key: dict[str, object] = {c: np.repeat(means[c].to_numpy(), n) for c in ("as_of_date", "demand_date")}
+    for column in ("sku_id", "region_id"):  # codes are repeated, not millions of strings
+        names = pd.Categorical(means[column])
+        key[column] = pd.Categorical.from_codes(np.repeat(names.codes, n), dtype=names.dtype)
     table = pd.DataFrame({**key, "quantile": np.tile(M5_QUANTILES, len(means)), "demand_units": values.ravel()})
     return table[list(DEMAND_QUANTILES.fields)]

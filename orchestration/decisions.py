@@ -49,6 +49,14 @@ class DayInputs:
 
 def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay) -> DayInputs:
     """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
+    positions, unknown = read_positions(warehouse, settings)
+    lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
+    demand, repeated = _demand(warehouse, settings, day, positions, lanes)
+    return DayInputs(positions, lanes, demand, repeated, unknown)
+
+
+def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:
+    """Stock positions with the settings' defaults where no policy speaks, and how many were left out as never counted."""
     raw = warehouse.execute("select * from intermediate.int_stock_positions order by sku_id, node_id").df()
     unknown = int(raw["is_stock_unknown"].sum())
     raw = raw[~raw["is_stock_unknown"]]
@@ -62,10 +70,7 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
         raw[column] = raw[column].astype(float).fillna(value)
     for column in ("unit_cost", "unit_price", "handling_cost_per_unit"):
         raw[column] = raw[column].astype(float)
-    positions = STOCK_POSITIONS.check(_children_first(raw))
-    lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
-    demand, repeated = _demand(warehouse, settings, day, positions, lanes)
-    return DayInputs(positions, lanes, demand, repeated, unknown)
+    return STOCK_POSITIONS.check(_children_first(raw)), unknown
 
 
 def _children_first(positions: pd.DataFrame) -> pd.DataFrame:

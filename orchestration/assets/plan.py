@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from orchestration import gates, pictures
-from orchestration.decisions import DayInputs, read_inputs
+from orchestration.decisions import DayInputs, read_inputs, read_positions
 from orchestration.deployment import Deployment
 from orchestration.metadata import frame_schema, markdown_table
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
@@ -78,9 +78,9 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 warehouse.execute(f"select * from {name} where as_of_date = ?", [day.as_of_date]).df()
                 for name in (STOCK_TARGETS.name, TRANSFERS.name)
             ]
-            inputs = read_inputs(warehouse, deployment.settings, day)
+            positions, _ = read_positions(warehouse, deployment.settings)
             rows = plan_replenishments(
-                positions=inputs.positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date)
+                positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date)
             )
             replace_day(warehouse, REPLENISHMENTS, rows, as_of_date=day.day)
         short = int((rows["reason_code"] == "parent_short").sum())

@@ -147,8 +147,7 @@ def test_files_delivered_in_another_order_give_the_same_hashes(lived: dict, smal
         for n, path in enumerate(sorted(feed.iterdir(), reverse=True)):
             path.rename(path.with_name(f"{n:03d}-{path.name}"))
     age(settings)
-    outcomes = [run(settings, day) for day in DAYS]
-    assert [o.exit_code for o in outcomes] == [0, 0, 0]
+    assert run(settings, LAST_DAY).exit_code == 0
     theirs, mine = lived["published"][LAST_DAY], hashes(settings)
     models = {
         name
