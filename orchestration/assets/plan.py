@@ -79,9 +79,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 for name in (STOCK_TARGETS.name, TRANSFERS.name)
             ]
             positions, _ = read_positions(warehouse, deployment.settings)
-            rows = plan_replenishments(
-                positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date)
-            )
+            rows = plan_replenishments(positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date))
             replace_day(warehouse, REPLENISHMENTS, rows, as_of_date=day.day)
         short = int((rows["reason_code"] == "parent_short").sum())
         return dg.MaterializeResult(
