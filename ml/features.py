@@ -68,7 +68,7 @@ def features(panel: Panel, origin: int, series: NDArray[np.int64], horizon: NDAr
         panel.demand[series, lag],
         _yearly_lift(panel, origin, series, target),
         *_price_features(panel, origin, series, target),
-        *_calendar_features(panel, series, target),
+        *_calendar_features(panel, target),
         horizon,
         panel.region_code[series],
         panel.category_code[series],
@@ -177,8 +177,7 @@ def _nanmean(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(known, values, 0).sum(axis=1, dtype=np.float64) / known.sum(axis=1)
 
 
-def _calendar_features(panel: Panel, series: NDArray[np.int64], target: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    del series
+def _calendar_features(panel: Panel, target: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     day = panel.days[0].to_datetime64().astype("datetime64[D]") + target.astype("timedelta64[D]")
     month = day.astype("datetime64[M]")
     weekday = (day.astype(np.int64) + 3) % 7

@@ -7,6 +7,7 @@ Belongs here: turning sampled interval demand and the policy of each row into ta
 import numpy as np
 import pandas as pd
 
+from planning.errors import InfeasiblePlanError
 from planning.frames import STOCK_TARGETS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.lot_sizes import economic_order_units, whole_cases_up
@@ -34,12 +35,18 @@ def stock_targets(
     DataFrame
         Frame `plan.stock_targets`: reorder point = Q_p(demand over protection interval) held inside the policy's
         minimum and maximum, safety stock = reorder point - mean, order-up-to = reorder point + economic lot, in cases.
+
+    Raises
+    ------
+    InfeasiblePlanError
+        A policy asks for a minimum above its maximum.
     """
     level = positions["cycle_service_level"].to_numpy(dtype=float)
     mean = demand.protection_units.mean(axis=1)
     points = reorder_points(protection_units=demand.protection_units, cycle_service_level=level)
     low = positions["min_units"].to_numpy(dtype=float, na_value=0.0)
     high = positions["max_units"].to_numpy(dtype=float, na_value=np.inf)
+    _refuse_crossed_limits(positions, low > high)
     points = np.clip(np.maximum(points, positions["presentation_units"].to_numpy(dtype=float)), low, high).astype(np.int64)
     lot = economic_order_units(
         demand_units_per_day=mean / demand.protection_days,
@@ -65,3 +72,11 @@ def stock_targets(
             }
         )
     )
+
+
+def _refuse_crossed_limits(positions: pd.DataFrame, crossed: np.ndarray) -> None:
+    if crossed.any():
+        keys = "; ".join(", ".join(row) for row in positions.loc[crossed, ["sku_id", "node_id"]].head(5).itertuples(index=False))
+        raise InfeasiblePlanError(
+            f"policies: min_units lies above max_units at {int(crossed.sum())} of {len(positions)} SKU-nodes ({keys}); correct the policies feed"
+        )

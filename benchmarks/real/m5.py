@@ -61,7 +61,7 @@ def write_deployment(data: Path, out: Path, last: dt.date) -> Path:
         "aggregate_history": _aggregates(data, last),
     }.items():
         _write(table, out, feed)
-    _write_pos(sales, price, out)
+    _write_pos(sales, out)
     _write_flow(sales, out)
     path = out / "settings.yaml"
     path.write_text(yaml.safe_dump(_settings(), sort_keys=False), encoding="utf-8")
@@ -197,9 +197,8 @@ def _aggregates(data: Path, last: dt.date) -> pd.DataFrame:
     ).df()
 
 
-def _write_pos(sales: Sales, price: pd.DataFrame, out: Path) -> None:
+def _write_pos(sales: Sales, out: Path) -> None:
     """One receipt line per store, item and day with sales, at noon."""
-    del price
     i, s, d = np.nonzero(sales.units)
     zone_noon = {z: pd.DatetimeIndex(sales.days + pd.Timedelta(hours=12)).tz_localize(z).tz_convert("UTC") for z in set(_ZONE.values())}
     moment = np.empty(len(i), dtype="datetime64[us]")

@@ -99,7 +99,7 @@ def _targets(warehouse: object, deployment: Deployment, day: RunDay) -> tuple[pd
             fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
         )
     except PlanningError as error:
-        raise dg.Failure(f"stock targets for {day.day}: {error}", allow_retries=False) from error
+        raise dg.Failure(f"{type(error).__name__}: stock targets for {day.day}: {error}", allow_retries=False) from error
     return rows, inputs
 
 
@@ -124,7 +124,7 @@ def _transfers(warehouse: object, deployment: Deployment, day: RunDay) -> tuple[
             min_net_gain_per_line=deployment.settings.planning.min_net_gain_per_line,
         )
     except PlanningError as error:
-        raise dg.Failure(f"transfers for {day.day}: {error}", allow_retries=False) from error
+        raise dg.Failure(f"{type(error).__name__}: transfers for {day.day}: {error}", allow_retries=False) from error
     return plan, inputs
 
 
