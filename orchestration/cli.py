@@ -68,7 +68,7 @@ def init(
     first_date: Annotated[str, typer.Option(help="First business day of the history, YYYY-MM-DD.")] = "",
 ) -> None:
     """Write a settings file and an empty inbox to start from."""
-    from orchestration.settings import load_settings
+    from orchestration.settings import SettingsError, load_settings
     from planning.frames import FEEDS
 
     path = folder / "settings.yaml"
@@ -89,7 +89,7 @@ def init(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     try:
         load_settings(path)
-    except Exception:
+    except SettingsError:
         path.unlink()
         raise
     for feed in FEEDS:
