@@ -18,6 +18,7 @@ _REQUIRED = {
     "forecast": ("feeds", "facts"),
     "targets": ("feeds", "facts", "forecast"),
     "plan": ("feeds", "facts", "forecast", "targets"),
+    "replenishments": ("feeds", "facts", "forecast", "targets", "plan"),
     "kpis": ("feeds", "facts", "forecast", "targets", "plan"),
     "publish": ("feeds", "facts", "forecast", "targets", "plan", "kpis"),
 }

@@ -73,7 +73,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     def replenishments(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
-            gates.require(deployment, day, "plan")
+            gates.require(deployment, day, "replenishments")
             tables = [
                 warehouse.execute(f"select * from {name} where as_of_date = ?", [day.as_of_date]).df()
                 for name in (STOCK_TARGETS.name, TRANSFERS.name)
