@@ -56,8 +56,10 @@ def choose(backtest: Backtest, model: Model | None, reason: str) -> Champion:
     return Champion(best, model, backtest.spreads[best], "")
 
 
-def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, threads: int) -> pd.DataFrame:
+def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, model_version: str | None, threads: int) -> pd.DataFrame:
     """Mean and dispersion of every series on each of the next 28 days.
+
+    ``model_version`` names the champion in every row; it is left out where the baseline made the forecast.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, 
             "demand_mean_units": mean.ravel(),
             "dispersion": np.repeat(np.round(champion.errors.dispersion, 6), HORIZON_DAYS),
             "method": np.repeat(np.where(young, "cold start", usual), HORIZON_DAYS),
-            "model_version": None if champion.model is None else champion.model.version,
+            "model_version": None if champion.model is None else model_version,
         }
     )
     return DEMAND_MEANS.check(table)

@@ -4,7 +4,6 @@ Belongs here: choosing training rows, training, predicting, the model as text. D
 (`dispersion.py`), where model files live (the edge).
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import lightgbm as lgb
@@ -42,11 +41,6 @@ class Model:
 
     text: str
     feature_names: tuple[str, ...]
-
-    @property
-    def version(self) -> str:
-        """First twelve characters of the text's SHA-256."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
 
 class TrainingError(RuntimeError):

@@ -1,23 +1,22 @@
 """The dbt project as Dagster sees it.
 
-Belongs here: the project, its manifest, the command-line resource, one function that runs a part of it as a gated stage.
-Does not: any SQL.
+Belongs here: the project and its manifest, running dbt inside this process, one function that runs a part of it as a gated
+stage. Does not: any SQL.
 """
 
-import contextlib
-import io
 import os
 import shutil
-import sys
+import tempfile
 from collections.abc import Iterator
-from functools import cached_property
-from importlib.metadata import version
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject
-from packaging.version import Version
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import gates
 from orchestration.deployment import Deployment
@@ -27,14 +26,7 @@ from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
 
 SECOND_PASS = "fct_demand_region_daily kpi_fill_rate_region_monthly kpi_on_time_monthly kpi_turns_node_monthly kpi_days_of_supply_node kpi_transfer_frequency_monthly kpi_total_landed_cost_monthly kpi_forecast_error kpi_transfer_plan"
-
-
-class Dbt(DbtCliResource):
-    """dbt's command line; its version is read from the installed package, not asked for over the network."""
-
-    @cached_property
-    def _cli_version(self) -> Version:
-        return Version(version("dbt-core"))
+WAREHOUSE_VARIABLE = "NODEWISE_WAREHOUSE"  # profiles.yml reads it
 
 
 class Translator(DagsterDbtTranslator):
@@ -50,74 +42,95 @@ def translator() -> Translator:
     return Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=False))
 
 
-_CACHE = DBT_PROJECT / "target"  # one parse and one set of docs serve every deployment of this checkout
-_PARSED = ("manifest.json", "partial_parse.msgpack")
-_LINKED = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
-
-
-def project(settings: Settings) -> DbtProject:
-    """The project as a folder of the deployment, beside its warehouse, with a manifest that matches its files.
-
-    The folder only links to the project. It stands there because `profiles.yml` then names the warehouse by a path that
-    never changes: another path, or an environment variable, would make dbt parse everything again.
-    """
-    folder = settings.data_dir / "dbt"
-    (folder / "target").mkdir(parents=True, exist_ok=True)
-    for name in _LINKED:
-        link = folder / name
-        if link.is_symlink() and link.resolve() != DBT_PROJECT / name:
-            link.unlink()
-        if not link.is_symlink():
-            link.symlink_to(DBT_PROJECT / name)
-    if _stamp(folder / "target") != project_hash():
-        _parse(folder)
-    return DbtProject(project_dir=folder, profiles_dir=folder)
-
-
-def _parse(folder: Path) -> None:
-    """Parse once a checkout; later deployments copy the result."""
-    if _stamp(_CACHE) == project_hash():
-        source, target = _CACHE, folder / "target"
-    else:
-        Dbt(project_dir=str(folder), profiles_dir=str(folder), dbt_executable=_executable()).cli(
-            ["parse", "--quiet"], target_path=folder / "target"
-        ).wait()
-        source, target = folder / "target", _CACHE
+def project() -> DbtProject:
+    """The project, with a manifest that matches its files; parsed once a state of the checkout, for every deployment."""
+    target = DBT_PROJECT / "target"
+    if _stamp(target) != project_hash():
         target.mkdir(exist_ok=True)
-        (source / "project.sha256").write_text(project_hash())
-    for name in (*_PARSED, "project.sha256"):
-        part = target / f".{os.getpid()}.{name}"
-        shutil.copyfile(source / name, part)
-        part.replace(target / name)
+        with tempfile.TemporaryDirectory(dir=target) as scratch:
+            invoke(["parse"], folder=Path(scratch))
+            Path(scratch, "project.sha256").write_text(project_hash())
+            for name in ("manifest.json", "partial_parse.msgpack", "project.sha256"):  # the stamp last
+                Path(scratch, name).replace(target / name)
+    return DbtProject(project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT)
 
 
-def _stamp(folder: Path) -> str:
-    path = folder / "project.sha256"
+def _stamp(target: Path) -> str:
+    path = target / "project.sha256"
     return path.read_text() if path.exists() else ""
 
 
-def _executable() -> str:
-    """dbt of this environment, whether or not it is on the PATH."""
-    return str(Path(sys.executable).parent / "dbt")
+@lru_cache(maxsize=1)
+def _manifest(_project_hash: str) -> Any:
+    """What dbt parsed, read once a process; the hash is the key under which it is kept."""
+    from dbt.contracts.graph.manifest import Manifest
+
+    manifest = Manifest.from_msgpack((Path(project().project_dir) / "target" / "partial_parse.msgpack").read_bytes())
+    manifest.build_flat_graph()
+    return manifest
 
 
-def resource(found: DbtProject) -> Dbt:
-    """The command line on a deployment's project."""
-    return Dbt(project_dir=found, dbt_executable=_executable(), global_config_flags=["--no-use-colors"])
+def invoke(arguments: list[str], *, folder: Path, warehouse: Path | None = None) -> tuple[Any, list[dict[str, Any]]]:
+    """Run a dbt command in this process, its artifacts and log in a folder; returns dbt's results and its events by node.
+
+    Another process would pay for starting dbt and for parsing (six seconds) at each of a day's two passes.
+
+    Raises
+    ------
+    Exception
+        What dbt raised; a model or a test that failed is no exception but a result.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+    from dbt_common.events.functions import msg_to_dict
+
+    heard: list[Any] = []
+    shutil.rmtree(folder, ignore_errors=True)
+    options = {"project-dir": DBT_PROJECT, "profiles-dir": DBT_PROJECT, "target-path": folder, "log-path": folder, "log-level": "none"}
+    runner = dbtRunner(
+        manifest=_manifest(project_hash()) if warehouse else None,
+        callbacks=[lambda message: heard.append(message) if message.info.name in ("LogModelResult", "LogTestResult") else None],
+    )
+    with _environment({WAREHOUSE_VARIABLE: str(warehouse)} if warehouse else {}):
+        try:
+            answer = runner.invoke([*arguments, *(word for name, value in options.items() for word in (f"--{name}", str(value)))])
+        finally:
+            if DuckDBConnectionManager._ENV is not None:  # dbt would keep the file open until the process ends
+                DuckDBConnectionManager._ENV.close()
+                DuckDBConnectionManager.close_all_connections()
+    if answer.exception:
+        raise answer.exception
+    return answer.result, [msg_to_dict(message) for message in heard]
 
 
-def docs(dbt: Dbt) -> Path:
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def docs(settings: Settings) -> Path:
     """dbt's static docs, made once for a state of the project (the tables have to stand)."""
-    page, stamp = _CACHE / "docs.html", _CACHE / "docs.sha256"
+    target = DBT_PROJECT / "target"
+    page, stamp = target / "docs.html", target / "docs.sha256"
     if not page.exists() or not stamp.exists() or stamp.read_text() != project_hash():
-        invocation = dbt.cli(["docs", "generate", "--static"]).wait()
-        shutil.copyfile(invocation.target_path / "static_index.html", page)
+        folder = settings.data_dir / "dbt" / "docs"
+        invoke(["docs", "generate", "--static"], folder=folder, warehouse=settings.warehouse)
+        shutil.copyfile(folder / "static_index.html", page)
         stamp.write_text(project_hash())
-        shutil.rmtree(invocation.target_path, ignore_errors=True)
+        shutil.rmtree(folder)
     return page
 
 
-def run_stage(context: dg.AssetExecutionContext, dbt: Dbt, deployment: Deployment, *, gate: str, full_refresh: bool) -> Iterator[Any]:
+def run_stage(context: dg.AssetExecutionContext, deployment: Deployment, *, gate: str, full_refresh: bool) -> Iterator[Any]:
     """Build the selected models and tests; the verdict of the tests becomes a row of the gate.
 
     Raises
@@ -127,28 +140,28 @@ def run_stage(context: dg.AssetExecutionContext, dbt: Dbt, deployment: Deploymen
     """
     with deployment.warehouse() as warehouse:
         day = read_day(warehouse)
-    arguments = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
-    invocation = dbt.cli(arguments, context=context, raise_on_error=False)
-    try:
-        yield from invocation.stream()
-        problems = _problems(invocation.get_artifact("run_results.json"), successful=invocation.is_successful())
-    finally:
-        shutil.rmtree(invocation.target_path, ignore_errors=True)
-    finding = gates.Finding(problems)
+    wanted = get_updated_cli_invocation_params_for_context(context=context, manifest={}, dagster_dbt_translator=translator())
+    arguments = ["build", "--exclude-resource-type", "unit_test", *wanted.selection_args, *(["--full-refresh"] if full_refresh else [])]
+    if wanted.indirect_selection:
+        arguments += ["--indirect-selection", wanted.indirect_selection]
+    result, events = invoke(arguments, folder=deployment.settings.data_dir / "dbt" / gate, warehouse=deployment.settings.warehouse)
+    for event in events:
+        yield from DbtCoreCliEventMessage(raw_event=event, event_history_metadata={}).to_default_asset_events(
+            manifest=wanted.manifest, dagster_dbt_translator=wanted.dagster_dbt_translator, context=context, project=wanted.dbt_project
+        )
+    finding = gates.Finding(_problems(result))
     gates.record(deployment, day, gate=gate, check="dbt_tests", finding=finding)
-    if problems:
-        raise dg.Failure(f"{gate} gate is red for {day.day}: " + "; ".join(problems), allow_retries=False)
+    if finding.problems:
+        raise dg.Failure(f"{gate} gate is red for {day.day}: " + "; ".join(finding.problems), allow_retries=False)
 
 
-def _problems(results: dict[str, Any], *, successful: bool) -> list[str]:
-    bad = [r for r in results["results"] if r["status"] in ("fail", "error", "runtime error")]
+def _problems(result: Any) -> list[str]:
     said = []
-    for result in bad:
-        name = result["unique_id"].split(".")[2]
-        message = " ".join(str(result.get("message") or "").split())[:400]
-        said.append(f"{name}: {message} (rows: nodewise show-failures {name})" if result["status"] == "fail" else f"{name}: {message}")
-    if not successful and not said:
-        said = ["dbt stopped before it could report; see the run's log"]
+    for one in result.results:
+        if one.status not in ("fail", "error", "runtime error"):
+            continue
+        name, message = one.node.name, " ".join(str(one.message or "").split())[:400]
+        said.append(f"{name}: {message} (rows: nodewise show-failures {name})" if one.status == "fail" else f"{name}: {message}")
     return said
 
 
@@ -160,14 +173,8 @@ def failing_rows(settings: Settings, test: str, limit: int) -> str:
     LookupError
         The project has no such test.
     """
-    dbt = resource(project(settings))
-    with contextlib.redirect_stdout(io.StringIO()):
-        invocation = dbt.cli(["compile", "--select", test], raise_on_error=False)
-        invocation.wait()
-    found = sorted((invocation.target_path / "compiled").rglob("*.sql"))
-    sql = [path.read_text(encoding="utf-8") for path in found]
-    shutil.rmtree(invocation.target_path, ignore_errors=True)
-    if len(sql) != 1:
+    result, _ = invoke(["compile", "--select", test], folder=settings.data_dir / "dbt" / "compile", warehouse=settings.warehouse)
+    if len(result.results) != 1:
         raise LookupError(f"{test!r} is not the name of one dbt test")
     with open_warehouse(settings.warehouse) as warehouse:
-        return warehouse.execute(f"select * from ({sql[0]}) limit {int(limit)}").df().to_string(index=False)
+        return warehouse.execute(f"select * from ({result.results[0].node.compiled_code}) limit {int(limit)}").df().to_string(index=False)

@@ -28,7 +28,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     settings = deployment.settings
     partitions = days(settings.first_date, settings.time_zone)
     job = build_job(settings)
-    project = dbt.project(settings)
+    project = dbt.project()
     return dg.Definitions(
         assets=[
             *build_feeds(partitions),
@@ -41,7 +41,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         jobs=[job],
         schedules=[build_schedule(settings, job)],
         sensors=[build_sensor(settings, job)],
-        resources={"deployment": deployment, "dbt": dbt.resource(project)},
+        resources={"deployment": deployment},
         executor=dg.in_process_executor,
     )
 

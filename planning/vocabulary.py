@@ -173,7 +173,7 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("abc_class", "string", _ANY, _ANY, "A, B or C by cumulative value"),
     ("xyz_class", "string", _ANY, _ANY, "X, Y or Z by the variation of demand"),
     ("method", "string", _ANY, _ANY, "how the number was made"),
-    ("model_version", "string", _ANY, _ANY, "first characters of the model text's SHA-256; empty when no model was used"),
+    ("model_version", "string", _ANY, _ANY, "first characters of the SHA-256 of the model's facts, which hold its text's own; empty when no model was used"),
     ("reason", "string", _ANY, _ANY, "why somebody set it"),
     ("reason_code", "string", _ANY, _ANY, "why the units should move"),
     ("source", "string", _ANY, _ANY, "parent node, or supplier"),

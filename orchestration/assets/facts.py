@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dbt import DbtProject, dbt_assets
 
 from orchestration import gates, ops_tables
-from orchestration.dbt import SECOND_PASS, Dbt, run_stage, translator
+from orchestration.dbt import SECOND_PASS, run_stage, translator
 from orchestration.deployment import Deployment
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import facts_stand, mark_facts_built, read_day
@@ -28,18 +28,18 @@ def build_facts(partitions: dg.PartitionsDefinition, project: DbtProject) -> lis
     }
 
     @dbt_assets(name="facts", exclude=SECOND_PASS, **shared)
-    def facts(context: dg.AssetExecutionContext, dbt: Dbt, deployment: dg.ResourceParam[Deployment]) -> Iterator[Any]:
+    def facts(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[Any]:
         with deployment.warehouse() as warehouse:
             fresh = facts_stand(warehouse)
             ops_tables.create_decision_tables(warehouse)
-        yield from run_stage(context, dbt, deployment, gate="facts", full_refresh=not fresh)
+        yield from run_stage(context, deployment, gate="facts", full_refresh=not fresh)
 
     @dbt_assets(name="facts_and_kpis", select=SECOND_PASS, **shared)
-    def facts_and_kpis(context: dg.AssetExecutionContext, dbt: Dbt, deployment: dg.ResourceParam[Deployment]) -> Iterator[Any]:
+    def facts_and_kpis(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[Any]:
         with deployment.warehouse() as warehouse:
             day, fresh = read_day(warehouse), facts_stand(warehouse)
         gates.require(deployment, day, "kpis")
-        yield from run_stage(context, dbt, deployment, gate="kpis", full_refresh=not fresh)
+        yield from run_stage(context, deployment, gate="kpis", full_refresh=not fresh)
         with deployment.warehouse() as warehouse:
             mark_facts_built(warehouse, day)
 

@@ -136,8 +136,7 @@ def _forecast(deployment: Deployment, day: RunDay, panel: Panel) -> tuple[pd.Dat
     reason = "" if use_model else registered.reason
     name = kept["forecaster"] if use_model else BASELINE
     champion = Champion(name, registered.model, model_registry.spread_from_json(kept["spreads"][name], keys), reason)
-    means = demand_means(free, champion, as_of_date=stamp, threads=settings.forecast.threads)
-    means["model_version"] = registered.version if use_model else None
+    means = demand_means(free, champion, as_of_date=stamp, model_version=registered.version, threads=settings.forecast.threads)
     scores = pd.DataFrame(kept["scores"])
     scores = scores.assign(
         as_of_date=stamp, origin_date=pd.to_datetime(scores["origin_date"]), model_version=registered.version if use_model else None

@@ -3,6 +3,9 @@
 Belongs here: reading the day's inputs, calling `planning`, writing `plan.*`. Does not: any decision rule.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 import pandas as pd
 
@@ -12,6 +15,7 @@ from orchestration.deployment import Deployment
 from orchestration.metadata import frame_schema, markdown_table
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
+from orchestration.settings import Settings
 from orchestration.warehouse import replace_day
 from planning.errors import PlanningError
 from planning.frames import REPLENISHMENTS, STOCK_TARGETS, TRANSFERS, Frame
@@ -45,7 +49,14 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "targets")
-            rows, inputs = _targets(warehouse, deployment, day)
+            with _refused_as_failure(STOCK_TARGETS, day):
+                inputs = read_inputs(warehouse, deployment.settings, day)
+                rows = stock_targets(
+                    positions=inputs.positions,
+                    demand=inputs.demand,
+                    as_of_date=pd.Timestamp(day.as_of_date),
+                    fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
+                )
             replace_day(warehouse, STOCK_TARGETS, rows, as_of_date=day.day)
         return dg.MaterializeResult(
             metadata={
@@ -61,7 +72,9 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "plan")
-            plan, inputs = _transfers(warehouse, deployment, day)
+            with _refused_as_failure(TRANSFERS, day):
+                inputs = read_inputs(warehouse, deployment.settings, day)
+                plan = _transfers(inputs, deployment.settings, day)
             replace_day(warehouse, TRANSFERS, plan.lines, as_of_date=day.day)
             nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
         return dg.MaterializeResult(metadata=_transfer_metadata(plan, inputs, nodes))
@@ -79,7 +92,10 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 for name in (STOCK_TARGETS.name, TRANSFERS.name)
             ]
             positions, _ = read_positions(warehouse, deployment.settings)
-            rows = plan_replenishments(positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date))
+            with _refused_as_failure(REPLENISHMENTS, day):
+                rows = plan_replenishments(
+                    positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date)
+                )
             replace_day(warehouse, REPLENISHMENTS, rows, as_of_date=day.day)
         short = int((rows["reason_code"] == "parent_short").sum())
         return dg.MaterializeResult(
@@ -89,43 +105,33 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     return [targets, transfers, replenishments]
 
 
-def _targets(warehouse: object, deployment: Deployment, day: RunDay) -> tuple[pd.DataFrame, DayInputs]:
+@contextmanager
+def _refused_as_failure(table: Frame, day: RunDay) -> Iterator[None]:
+    """What planning refuses is said by the run, and is not tried again."""
     try:
-        inputs = read_inputs(warehouse, deployment.settings, day)
-        rows = stock_targets(
-            positions=inputs.positions,
-            demand=inputs.demand,
-            as_of_date=pd.Timestamp(day.as_of_date),
-            fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
-        )
+        yield
     except PlanningError as error:
-        raise dg.Failure(f"{type(error).__name__}: stock targets for {day.day}: {error}", allow_retries=False) from error
-    return rows, inputs
+        raise dg.Failure(f"{type(error).__name__}: {table.name} for {day.day}: {error}", allow_retries=False) from error
 
 
-def _transfers(warehouse: object, deployment: Deployment, day: RunDay) -> tuple[TransferPlan, DayInputs]:
-    try:
-        inputs = read_inputs(warehouse, deployment.settings, day)
-        p = inputs.positions
-        values = marginal_values(
-            demand=inputs.demand,
-            position_units=inputs.position_units,
-            unit_price=p["unit_price"].to_numpy(dtype=float),
-            unit_cost=p["unit_cost"].to_numpy(dtype=float),
-            penalty_cost_per_unit=p["penalty_cost_per_unit"].to_numpy(dtype=float),
-            holding_cost_rate_per_year=p["holding_cost_rate_per_year"].to_numpy(dtype=float),
-        )
-        plan = plan_transfers(
-            positions=p,
-            demand=inputs.demand,
-            values=values,
-            lanes=inputs.lanes,
-            as_of_date=pd.Timestamp(day.as_of_date),
-            min_net_gain_per_line=deployment.settings.planning.min_net_gain_per_line,
-        )
-    except PlanningError as error:
-        raise dg.Failure(f"{type(error).__name__}: transfers for {day.day}: {error}", allow_retries=False) from error
-    return plan, inputs
+def _transfers(inputs: DayInputs, settings: Settings, day: RunDay) -> TransferPlan:
+    p = inputs.positions
+    values = marginal_values(
+        demand=inputs.demand,
+        position_units=inputs.position_units,
+        unit_price=p["unit_price"].to_numpy(dtype=float),
+        unit_cost=p["unit_cost"].to_numpy(dtype=float),
+        penalty_cost_per_unit=p["penalty_cost_per_unit"].to_numpy(dtype=float),
+        holding_cost_rate_per_year=p["holding_cost_rate_per_year"].to_numpy(dtype=float),
+    )
+    return plan_transfers(
+        positions=p,
+        demand=inputs.demand,
+        values=values,
+        lanes=inputs.lanes,
+        as_of_date=pd.Timestamp(day.as_of_date),
+        min_net_gain_per_line=settings.planning.min_net_gain_per_line,
+    )
 
 
 def _transfer_metadata(plan: TransferPlan, inputs: DayInputs, nodes: pd.DataFrame) -> dict:

@@ -6,7 +6,7 @@ Belongs here: the gate, the docs, calling `publishing.py`. Does not: how files a
 import dagster as dg
 
 from orchestration import gates, ops_tables
-from orchestration.dbt import SECOND_PASS, Dbt, docs
+from orchestration.dbt import SECOND_PASS, docs
 from orchestration.deployment import Deployment
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.publishing import DamagedPublishError, publish
@@ -30,11 +30,11 @@ def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         backfill_policy=ONE_RUN_A_DAY,
         description="One folder per published day: Parquet, a DuckDB file, docs and a manifest of hashes.",
     )
-    def published(context: dg.AssetExecutionContext, dbt: Dbt, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+    def published(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
         gates.require(deployment, day, "publish")
-        page = None if deployment.is_replay else docs(dbt)
+        page = None if deployment.is_replay else docs(deployment.settings)
         with deployment.warehouse() as warehouse:
             try:
                 publication = publish(warehouse, deployment, day, page)

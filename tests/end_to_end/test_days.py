@@ -17,7 +17,7 @@ from orchestration.settings import load_settings
 from tests.conftest import LAST_DAY, age, drop, hashes, run
 
 pytestmark = pytest.mark.xdist_group("days")
-DAYS = [LAST_DAY - dt.timedelta(days=n) for n in (2, 1, 0)]
+DAYS = [LAST_DAY - dt.timedelta(days=n) for n in (3, 2, 1, 0)]
 
 
 class Reader(threading.Thread):
@@ -55,7 +55,7 @@ class Reader(threading.Thread):
 
 @pytest.fixture(scope="module")
 def lived(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Three days run in a row; one day's receipts arrive two days late, and a reader looks on."""
+    """Four days run in a row; the first day's receipts arrive three days late, and a reader looks on."""
     folder = tmp_path_factory.mktemp("lived") / "deployment"
     shutil.copytree(small_company, folder)
     settings = folder / "settings.yaml"
@@ -80,8 +80,8 @@ def lived(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {"settings": settings, "outcomes": outcomes, "published": published, "reader": reader}
 
 
-def test_three_days_run_green_and_are_published(lived: dict) -> None:
-    assert [(o.exit_code, o.problems) for o in lived["outcomes"]] == [(0, [])] * 3
+def test_four_days_run_green_and_are_published(lived: dict) -> None:
+    assert [(o.exit_code, o.problems) for o in lived["outcomes"]] == [(0, [])] * 4
     current = json.loads((lived["settings"].parent / "published" / "current" / "manifest.json").read_text())
     assert current["as_of_date"] == LAST_DAY.isoformat()
 
@@ -129,7 +129,7 @@ def test_a_past_day_is_not_run_again_in_place(lived: dict) -> None:
     assert f"nodewise replay {DAYS[0]}" in outcome.problems[0]
 
 
-def test_a_replay_of_an_earlier_day_finds_the_hashes_published_then(lived: dict) -> None:
+def test_a_replay_of_a_day_three_days_back_finds_the_hashes_published_then(lived: dict) -> None:
     outcome, then, now = replay(load_settings(lived["settings"]), DAYS[0])
     assert outcome.exit_code == 0
     assert then.content_hashes == lived["published"][DAYS[0]]
@@ -180,3 +180,11 @@ def test_personal_data_is_nowhere_below_the_deployment_but_in_the_files_that_wai
             content = path.read_bytes()
             found += [str(path) for secret in (b"@example.com", b"Anna Schmidt", b"Jonas Weber") if secret in content]
     assert found == []
+
+
+def test_every_dbt_unit_test_passes(lived: dict, tmp_path: Path) -> None:
+    from orchestration.dbt import invoke
+
+    found, _ = invoke(["test", "--select", "test_type:unit"], folder=tmp_path, warehouse=load_settings(lived["settings"]).warehouse)
+    assert {r.node.name: (r.status, r.message) for r in found.results if r.status != "pass"} == {}
+    assert len(found.results) >= 6

@@ -84,7 +84,6 @@ def test_a_broken_fact_identity(settings: Path, tmp_path: Path, monkeypatch: pyt
     )
     monkeypatch.setattr(run_day, "DBT_PROJECT", broken)
     monkeypatch.setattr(dbt, "DBT_PROJECT", broken)
-    monkeypatch.setattr(dbt, "_CACHE", broken / "target")
     _run_red(settings, said="assert_stock_today_is_yesterday_plus_in_minus_out", ran_not=("forecast", *AFTER_FORECAST))
 
 
@@ -117,7 +116,7 @@ def test_a_plan_that_ships_too_much_and_cannot_be_materialised_by_hand_afterward
     monkeypatch.undo()
     by_hand = _materialise(settings, ["plan", "replenishments"])
     assert "a gate is red" in by_hand
-    assert "plan refused" in by_hand or "refused" in by_hand
+    assert "replenishments refused" in by_hand
 
 
 def test_a_red_facts_gate_refuses_transfers_by_hand(settings: Path) -> None:

@@ -26,7 +26,7 @@ def undisturbed(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def _facts(folder: Path) -> bool:
-    return any((folder / "dbt" / "target").glob("facts-*/dbt.log"))
+    return (folder / "dbt" / "facts" / "dbt.log").exists()
 
 
 def _publishing(folder: Path) -> bool:

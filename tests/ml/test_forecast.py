@@ -77,7 +77,7 @@ def test_too_little_history_falls_back_to_the_baseline_and_says_so() -> None:
     p = panel(n_days=60)
     backtest, reason = run_backtest(p, choices=CHOICES)
     champion = choose(backtest, None, reason)
-    means = demand_means(p, champion, as_of_date=DAY, threads=2)
+    means = demand_means(p, champion, as_of_date=DAY, model_version="v1", threads=2)
     assert "TrainingError" in champion.reason
     assert set(means["method"]) == {"fallback"}
     assert means["model_version"].isna().all()
@@ -107,7 +107,7 @@ def test_retired_and_unborn_skus_have_no_demand_and_young_ones_are_flagged() -> 
     p.series.loc[0, "retired_date"] = DAY + pd.Timedelta(days=5)
     p.series.loc[2, "launched_date"] = DAY + pd.Timedelta(days=8)
     backtest, reason = run_backtest(p, choices=CHOICES)
-    means = demand_means(p, choose(backtest, None, reason), as_of_date=DAY, threads=2)
+    means = demand_means(p, choose(backtest, None, reason), as_of_date=DAY, model_version="v1", threads=2)
     by = means.set_index(["sku_id", "region_id", "demand_date"])["demand_mean_units"]
     assert by.loc[("s00", "east")].iloc[5:].eq(0).all() and by.loc[("s00", "east")].iloc[:5].gt(0).all()
     assert by.loc[("s01", "east")].iloc[:7].eq(0).all() and by.loc[("s01", "east")].iloc[7:].gt(0).all()
@@ -117,7 +117,7 @@ def test_retired_and_unborn_skus_have_no_demand_and_young_ones_are_flagged() -> 
 def test_quantiles_are_long_complete_and_ascending() -> None:
     p = panel()
     backtest, reason = run_backtest(p, choices=CHOICES)
-    rows = demand_quantiles(demand_means(p, choose(backtest, None, reason), as_of_date=DAY, threads=2))
+    rows = demand_quantiles(demand_means(p, choose(backtest, None, reason), as_of_date=DAY, model_version="v1", threads=2))
     assert len(rows) == len(p.series) * 28 * 9
     assert (rows.groupby(["sku_id", "region_id", "demand_date"])["demand_units"].diff().dropna() >= 0).all()
 

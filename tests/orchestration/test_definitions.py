@@ -91,7 +91,7 @@ def test_only_staging_reads_raw_and_the_arrows_point_one_way() -> None:
         reads = set(re.findall(r"ref\('(\w+?)_", sql))
         allowed = {"staging": {"stg"}, "intermediate": {"stg", "int", "dim", "fct"}, "marts": {"stg", "int", "dim", "fct"}}[layer]
         assert reads <= allowed, (path, reads)
-        assert len(sql.splitlines()) <= 115, path
+        assert len(sql.splitlines()) <= 80, path
 
 
 def test_every_model_begins_with_its_grain() -> None:

@@ -38,33 +38,6 @@ silent as (  -- region-days on which somebody did not deliver
     cross join {{ ref('stg_master__regions') }} as regions
     where
         coverage.feed = 'ecom_orders' and coverage.status = 'missing' and coverage.coverage_date >= {{ changed_from() }}
-),
-
-stock as (
-    select sku_id, node_id, stock_date, is_stocked_out
-    from {{ ref('fct_sku_node_daily') }}
-    where stock_date >= {{ changed_from() }}
-),
-
-sells as (  -- nodes that serve a region, over the counter or by parcel
-    select distinct node_id, region_id from {{ ref('stg_master__service_zones') }}
-    union
-    select node_id, region_id from {{ ref('stg_master__nodes') }}
-    where node_type = 'store'
-),
-
-empty_shelves as (
-    select
-        stock.sku_id,
-        sells.region_id,
-        stock.stock_date as demand_date,
-        bool_and(stock.is_stocked_out) or coalesce(bool_or(stock.is_stocked_out) filter (where nodes.node_type = 'store'), false)
-            as is_censored
-    from stock
-    inner join sells on stock.node_id = sells.node_id
-    inner join {{ ref('stg_master__nodes') }} as nodes on stock.node_id = nodes.node_id
-    group by all
-    having is_censored
 )
 
 select
@@ -80,15 +53,15 @@ select
             then coalesce(events.pos_units, 0) + coalesce(events.ecom_units, 0) - coalesce(events.cancelled_units, 0)
     end as demand_units,
     silent.region_id is null as is_complete,
-    coalesce(empty_shelves.is_censored, false) as is_censored
+    stocked_out.sku_id is not null as is_censored
 from spine
 left join {{ ref('int_demand_events_daily') }} as events
     on
         spine.sku_id = events.sku_id and spine.region_id = events.region_id and spine.demand_date = events.demand_date
         and events.demand_date >= {{ changed_from() }}
 left join silent on spine.region_id = silent.region_id and spine.demand_date = silent.demand_date
-left join empty_shelves
+left join {{ ref('int_regions_stocked_out_daily') }} as stocked_out
     on
-        spine.sku_id = empty_shelves.sku_id and spine.region_id = empty_shelves.region_id
-        and spine.demand_date = empty_shelves.demand_date
+        spine.sku_id = stocked_out.sku_id and spine.region_id = stocked_out.region_id
+        and spine.demand_date = stocked_out.demand_date
 order by spine.demand_date, spine.sku_id, spine.region_id

@@ -31,30 +31,6 @@ lead as (  -- lane from the parent, else the supplier
     inner join {{ ref('stg_master__lanes') }} as lanes
         on nodes.replenished_from_node_id = lanes.origin_node_id and nodes.node_id = lanes.destination_node_id
     group by all
-),
-
-ruled as (
-    select
-        carried.sku_id,
-        carried.node_id,
-        arg_min(rules.cycle_service_level, rules.rank) filter (where rules.cycle_service_level is not null) as cycle_service_level,
-        arg_min(rules.review_period_days, rules.rank) filter (where rules.review_period_days is not null) as review_period_days,
-        arg_min(rules.penalty_cost_per_unit, rules.rank) filter (where rules.penalty_cost_per_unit is not null) as penalty_cost_per_unit,
-        arg_min(rules.min_units, rules.rank) filter (where rules.min_units is not null) as min_units,
-        arg_min(rules.max_units, rules.rank) filter (where rules.max_units is not null) as max_units
-    from carried
-    inner join {{ ref('dim_sku') }} as skus on carried.sku_id = skus.sku_id
-    inner join (
-        select
-            *,
-            (sku_id is null)::int * 4 + (node_id is null)::int * 2 + (abc_class is null)::int as rank
-        from {{ ref('stg_master__policies') }}
-    ) as rules
-        on
-            coalesce(rules.sku_id = carried.sku_id, true)
-            and coalesce(rules.node_id = carried.node_id, true)
-            and coalesce(rules.abc_class = skus.abc_class, true)
-    group by all
 )
 
 select
@@ -87,6 +63,6 @@ inner join {{ ref('dim_sku') }} as skus on carried.sku_id = skus.sku_id
 inner join {{ ref('dim_node') }} as nodes on carried.node_id = nodes.node_id
 left join today on carried.sku_id = today.sku_id and carried.node_id = today.node_id
 left join inbound on carried.sku_id = inbound.sku_id and carried.node_id = inbound.node_id
-left join ruled on carried.sku_id = ruled.sku_id and carried.node_id = ruled.node_id
+left join {{ ref('int_policies_resolved') }} as ruled on carried.sku_id = ruled.sku_id and carried.node_id = ruled.node_id
 left join lead on carried.node_id = lead.node_id
 order by carried.sku_id, carried.node_id
