@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-LAST_DAY = dt.date(2026, 4, 1)  # a Wednesday; the Sunday on which clocks change lies in the last week
+LAST_DAY = dt.date(2026, 4, 2)  # a Thursday; the Sunday on which clocks change lies in the last week
 SMALL = {"forecast": {"holiday_country": "DE", "trees": 30, "leaves": 15, "training_rows": 20_000}}
 
 
@@ -38,13 +38,13 @@ def change_settings(path: Path, changes: dict) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def run(settings: Path, day: dt.date):
-    """Run one day in this process and return its outcome."""
+def run(settings: Path, day: dt.date, *, ephemeral: bool = True):
+    """Run one day in this process and return its outcome; Dagster's log is kept in memory unless it matters."""
     from orchestration.deployment import Deployment
     from orchestration.running import run_day
     from orchestration.settings import load_settings
 
-    return run_day(Deployment(load_settings(settings)), day)
+    return run_day(Deployment(load_settings(settings)), day, ephemeral=ephemeral)
 
 
 def hashes(settings: Path) -> dict[str, str]:

@@ -58,10 +58,10 @@ AFTER_FORECAST = ("plan__stock_targets", "plan__transfers", *AFTER_PLAN)
 
 def test_a_renamed_column_in_a_feed(settings: Path) -> None:
     path = settings.parent / "inbox" / "pos_sales" / "pos_sales_correction.csv"
-    path.write_text("ReceiptNo,Line,Timestamp,Store,Item,Quantity,Price\nR1,1,2026-04-01T10:00:00Z,STORE-BERLIN,01001,1,2.0\n")
+    path.write_text("ReceiptNo,Line,Timestamp,Store,Item,Quantity,Price\nR1,1,2026-04-02T10:00:00Z,STORE-BERLIN,01001,1,2.0\n")
     age(settings)
     _run_red(settings, said="pos_sales_correction.csv: column Qty is missing", ran_not=("facts", "forecast", *AFTER_FORECAST))
-    path.write_text("ReceiptNo,Line,Timestamp,Store,Item,Qty,Price\nR1,1,2026-04-01T10:00:00Z,STORE-BERLIN,01001,1,2.0\n")
+    path.write_text("ReceiptNo,Line,Timestamp,Store,Item,Qty,Price\nR1,1,2026-04-02T10:00:00Z,STORE-BERLIN,01001,1,2.0\n")
     age(settings)
     land_inbox(load_settings(settings))
     deployment = Deployment(load_settings(settings))

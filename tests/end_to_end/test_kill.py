@@ -53,5 +53,5 @@ def test_a_killed_run_leaves_nothing_behind(deployment: Path, undisturbed: dict[
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (deployment.parent / "published" / "current").exists()
-    assert run(deployment, LAST_DAY).exit_code == 0
+    assert run(deployment, LAST_DAY, ephemeral=False).exit_code == 0
     assert hashes(deployment) == undisturbed
