@@ -86,7 +86,14 @@ def invoke(arguments: list[str], *, folder: Path, warehouse: Path | None = None)
 
     heard: list[Any] = []
     shutil.rmtree(folder, ignore_errors=True)
-    options = {"project-dir": DBT_PROJECT, "profiles-dir": DBT_PROJECT, "target-path": folder, "log-path": folder, "log-level": "none"}
+    options = {
+        "project-dir": DBT_PROJECT,
+        "profiles-dir": DBT_PROJECT,
+        "target-path": folder,
+        "log-path": folder,
+        "log-level": "none",  # the console's; the file keeps everything
+        "log-level-file": "debug",
+    }
     runner = dbtRunner(
         manifest=_manifest(project_hash()) if warehouse else None,
         callbacks=[lambda message: heard.append(message) if message.info.name in ("LogModelResult", "LogTestResult") else None],

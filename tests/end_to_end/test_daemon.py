@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from demo.company import write_company
+from demo.network import TIME_ZONE
 from orchestration import ops_store
+from orchestration.automation import last_complete_day
 from orchestration.settings import load_settings
 from tests.conftest import SMALL, age, change_settings
-
-pytestmark = pytest.mark.xdist_group("daemon")
 
 
 def _start(settings: Path) -> subprocess.Popen:
@@ -31,7 +31,7 @@ def _start(settings: Path) -> subprocess.Popen:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A company whose last day is yesterday, so that the schedule's day has data."""
     folder = tmp_path_factory.mktemp("live")
-    yesterday = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=27)).date()  # over in every time zone of the company
+    yesterday = last_complete_day(dt.datetime.now(dt.UTC), TIME_ZONE)
     write_company(folder, sku_count=24, day_count=100, last_day=yesterday.isoformat(), seed=3, daily_days=3)
     change_settings(folder / "settings.yaml", SMALL)
     return folder

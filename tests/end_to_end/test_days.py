@@ -16,7 +16,6 @@ from orchestration.running import replay
 from orchestration.settings import load_settings
 from tests.conftest import LAST_DAY, age, drop, hashes, run
 
-pytestmark = pytest.mark.xdist_group("days")
 DAYS = [LAST_DAY - dt.timedelta(days=n) for n in (3, 2, 1, 0)]
 
 

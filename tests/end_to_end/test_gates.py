@@ -19,7 +19,6 @@ from orchestration.run_day import read_day
 from orchestration.settings import load_settings
 from tests.conftest import LAST_DAY, age, run
 
-pytestmark = pytest.mark.xdist_group("gates")
 YESTERDAY = LAST_DAY - dt.timedelta(days=1)
 
 

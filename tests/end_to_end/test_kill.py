@@ -13,8 +13,6 @@ import pytest
 
 from tests.conftest import LAST_DAY, age, hashes, run
 
-pytestmark = pytest.mark.xdist_group("kill")
-
 
 @pytest.fixture(scope="module")
 def undisturbed(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
