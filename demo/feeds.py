@@ -4,6 +4,8 @@ Belongs here: turning events into files of the feed contract, months at a time f
 weeks. Does not: what happened (`simulator.py`).
 """
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,9 @@ def _write(rows: pd.DataFrame, folder: Path, feed: str, label: str) -> int:
         rows.to_json(part, orient="records", lines=True, compression=stable)
     else:
         rows.to_csv(part, index=False, lineterminator="\n", compression=stable if suffix == ".csv.gz" else None)
+    content = part.read_bytes()
+    promised = {"rows": len(rows), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    path.with_name(path.name + ".manifest.json").write_text(json.dumps(promised), encoding="utf-8")
     part.replace(path)
     return 1
 

@@ -4,13 +4,17 @@ Belongs here: one cast and one list of reasons per column kind. Does not: readin
 lines (`raw_tables.py`). Nothing is rounded, trimmed or guessed: what does not match its kind is quarantined.
 """
 
-from orchestration.settings import FeedSettings
+from orchestration.landing import UNIT_OF_MEASURE
+from orchestration.mapping import literal
+from orchestration.settings import FeedSettings, Units
 from orchestration.warehouse import sql_type
 from planning.frames import Frame
 from planning.vocabulary import Column
 
 _OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _MOMENT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
+CLOCK_SLACK_HOURS = 26  # the earth's time zones, and two hours of clocks that run fast
+_HAPPENED = ("sold_at", "ordered_at", "returned_at", "snapshot_at", "shipped_at", "delivered_at", "updated_at")
 _WRONG_KIND = {
     "integer": "not_a_whole_number",
     "decimal": "not_a_decimal",
@@ -24,6 +28,16 @@ _WRONG_KIND = {
 
 def cast(column: Column, delivered_type: str, feed: FeedSettings) -> str:
     """SQL that is the contract value of a delivered column, null when the text does not spell one."""
+    if feed.units is not None and column.kind == "integer" and column.name.endswith("_units"):
+        return f"({_cast(column, delivered_type, feed)}) * ({_base_units(feed.units)})"
+    return _cast(column, delivered_type, feed)
+
+
+def _base_units(units: Units) -> str:
+    return f"case {UNIT_OF_MEASURE} {' '.join(f'when {literal(word)} then {count}' for word, count in units.base_units.items())} end"
+
+
+def _cast(column: Column, delivered_type: str, feed: FeedSettings) -> str:
     x, kind = column.name, column.kind
     if delivered_type != "VARCHAR":
         return _cast_native(x, kind, delivered_type)
@@ -73,14 +87,16 @@ def _cast_native(x: str, kind: str, delivered_type: str) -> str:
 def reasons(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
     """SQL that is the first reason a delivered line breaks the contract, null for a good line.
 
-    Typed values are expected under ``typed_<column>``, delivered ones under ``<column>``.
+    Typed values are expected under ``typed_<column>``, delivered ones under ``<column>``; ``received_at`` is when the file came.
     """
-    cases = ["when landing_fault is not null then landing_fault"]
+    cases = ["when landing_fault is not null then landing_fault"] if "landing_fault" in types else []
+    if feed.units is not None:
+        words = ", ".join(map(literal, feed.units.base_units))
+        cases.append(f"when coalesce({UNIT_OF_MEASURE}, '') not in ({words}) then '{UNIT_OF_MEASURE}:not_declared'")
     for rule in feed.exclude:
         value = f"typed_{rule.column}"
         if rule.matches is not None:
-            pattern = rule.matches.replace("'", "''")
-            cases.append(f"when regexp_full_match({value}, '{pattern}') then '{rule.column}:{rule.reason}'")
+            cases.append(f"when regexp_full_match({value}, {literal(rule.matches)}) then '{rule.column}:{rule.reason}'")
         if rule.at_most is not None:
             cases.append(f"when {value} <= {rule.at_most} then '{rule.column}:{rule.reason}'")
     for name, column in frame.fields.items():
@@ -94,7 +110,18 @@ def reasons(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
         bounds += [f"{typed} > {column.maximum}" for _ in [0] if column.maximum is not None]
         if bounds:
             cases.append(f"when {' or '.join(bounds)} then '{name}:out_of_range'")
+        if name in _HAPPENED:
+            cases.append(f"when {typed} > received_at + interval {CLOCK_SLACK_HOURS} hour then '{name}:in_the_future'")
+        if name in feed.check_digits:
+            cases.append(f"when not ({_is_gtin(typed)}) then '{name}:wrong_check_digit'")
         if name in frame.allowed:
             words = ", ".join(f"'{word}'" for word in frame.allowed[name])
             cases.append(f"when {typed} not in ({words}) then '{name}:not_allowed'")
-    return f"case {' '.join(cases)} end"
+    return f"case {' '.join(cases)} end" if cases else "null::varchar"
+
+
+def _is_gtin(x: str) -> str:
+    """SQL that is true of a GTIN-8, -12, -13 or -14 whose check digit is right (GS1 General Specifications, 7.9)."""
+    digits = f"lpad({x}, 14, '0')"
+    total = " + ".join(f"substr({digits}, {i + 1}, 1)::integer * {3 if i % 2 == 0 else 1}" for i in range(14))
+    return f"case when regexp_full_match({x}, '[0-9]{{8}}|[0-9]{{12,14}}') then ({total}) % 10 = 0 else false end"

@@ -272,12 +272,12 @@ def dev(
 ) -> None:
     """Dagster's UI, schedule and sensor on this deployment, on the loopback address."""
     from orchestration.definitions import SETTINGS_VARIABLE
-    from orchestration.instance import prepare_home
+    from orchestration.instance import open_instance
     from orchestration.settings import load_settings
 
     chosen = load_settings(settings)
     os.environ[SETTINGS_VARIABLE] = str(settings.resolve())
-    prepare_home(chosen)
+    open_instance(chosen).dispose()  # its tables stand before several processes look for them
     command = str(Path(sys.executable).parent / "dagster")
     os.execv(command, [command, "dev", "-m", "orchestration.code_location", "-h", "127.0.0.1", "-p", str(port)])
 

@@ -1,36 +1,39 @@
 """From a file in the inbox to immutable delivered lines in `landing/<feed>/<sha256>.parquet` and a row in the ledger.
 
-Belongs here: which files are whole, what they hash to, reading their dialect as text, keeping contract columns only.
-Does not: what the text means (`casting.py`), nor which line counts (`raw_tables.py`). Columns outside the contract, personal
-data among them, are never written anywhere.
+Belongs here: which files wait, reading their dialect as text, keeping contract columns only. Does not: whether a file is whole
+(`delivered_file.py`), how it spells a column (`mapping.py`), what the text means (`casting.py`), which line counts
+(`raw_tables.py`). Columns outside the contract, personal data among them, are never written anywhere.
 """
 
 import csv
 import datetime as dt
-import gzip
-import hashlib
 import io
 import json
 import re
 import time
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from orchestration import ops_store
+from orchestration import mapping, ops_store
+from orchestration.delivered_file import DeliveryError, inspect, manifest_path, open_unpacked, plain_suffix
+from orchestration.mapping import identifier, literal
 from orchestration.settings import FeedSettings, Settings
 from planning.frames import FEEDS, Frame
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
-_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
 _NATIVE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "DATE", "BOOLEAN")
 _DAY_COLUMN = ("sold_at", "ordered_at", "returned_at", "snapshot_at", "shipped_at", "signal_date", "demand_date")
 SETTLE_SECONDS = 2.0  # a file younger than this may still be growing
-
-
-class DeliveryError(ValueError):
-    """A delivered file cannot be read as its feed; the whole file is set aside."""
+FIRST_LINE = "_first_line"  # in a landing file's column types: lines before the first one that is data
+UNIT_OF_MEASURE = "unit_of_measure"
+NOT_OF_THIS_FEED = "line:not_of_this_feed"
+REJECTED = "rejected"  # folder of the inbox where files nobody can read wait for their sender
 
 
 @dataclass(frozen=True)
@@ -42,70 +45,100 @@ class Landed:
     rejected: int
 
 
-def waiting_files(inbox: Path, *, settle_seconds: float = SETTLE_SECONDS) -> list[tuple[str, Path]]:
-    """Whole files of known feeds in the inbox, by feed and name; temporary names, links and files still growing are left."""
+@dataclass(frozen=True)
+class _Reading:
+    """How DuckDB reads a file: a relation, its columns and types, lines before the first of data, whether it keeps rejects."""
+
+    relation: str
+    types: dict[str, str]
+    first_line: int = 0
+    keeps_rejects: bool = False
+    is_json: bool = False
+
+
+def waiting_files(inbox: Path, feeds: dict[str, FeedSettings], *, settle_seconds: float = SETTLE_SECONDS) -> list[tuple[str, Path]]:
+    """Whole files of configured feeds in the inbox, by feed and name; temporary names, links and files still growing are left."""
     found: list[tuple[str, Path]] = []
     for feed in FEEDS:
         folder = inbox / feed
-        if not folder.is_dir() or folder.is_symlink():
+        if feed not in feeds or not folder.is_dir() or folder.is_symlink():
             continue
         for path in sorted(folder.iterdir()):
-            plain = _plain_suffix(path)
-            if path.is_symlink() or not path.is_file() or not _NAME.fullmatch(path.name) or plain not in _SUFFIXES:
+            if path.is_symlink() or not path.is_file() or not _NAME.fullmatch(path.name) or plain_suffix(path) not in _SUFFIXES:
+                continue
+            if feeds[feed].manifest == "required" and not manifest_path(path).exists():
                 continue
             if time.time() - path.stat().st_mtime >= settle_seconds:
                 found.append((feed, path))
     return found
 
 
-def _plain_suffix(path: Path) -> str:
-    suffixes = path.suffixes
-    return suffixes[-2] if suffixes and suffixes[-1] in (".gz", ".zst") and len(suffixes) > 1 else path.suffix
-
-
 def land_inbox(settings: Settings, *, settle_seconds: float = SETTLE_SECONDS) -> Landed:
     """Land every waiting file of a configured feed, oldest name first; each leaves the inbox once it is in the ledger."""
-    counts = {"landed": 0, "duplicate": 0, "rejected": 0}
-    with duckdb.connect(config={"threads": 2}) as reader, ops_store.open_store(settings.ops) as store:
-        reader.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-        for feed, path in waiting_files(settings.inbox, settle_seconds=settle_seconds):
-            if feed in settings.feeds:
-                counts[_land(reader, store, settings, feed, path)] += 1
+    counts = {"landed": 0, "duplicate": 0, "rejected": 0, "growing": 0}
+    waiting = waiting_files(settings.inbox, settings.feeds, settle_seconds=settle_seconds)
+    if waiting:
+        with open_reader(settings.data_dir, settings.inbox, settings.landing) as reader, ops_store.open_store(settings.ops) as store:
+            for feed, path in waiting:
+                status = _land(reader, store, settings, feed, path)
+                counts[status] += 1
                 store.commit()
-                path.unlink()
+                if status != "growing":
+                    _take_away(settings, feed, path, is_rejected=status == "rejected")
     return Landed(counts["landed"], counts["duplicate"], counts["rejected"])
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of the bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+@contextmanager
+def open_reader(spill: Path, *folders: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that sees these folders and nothing else, and cannot be told otherwise by anything it reads."""
+    spill.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(config={"threads": 2, "memory_limit": "3GB", "temp_directory": str(spill / ".spill")}) as reader:
+        listed = ", ".join(literal(f"{folder}/") for folder in folders)
+        reader.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
+        reader.execute(f"set allowed_directories = [{listed}]; set enable_external_access = false; set lock_configuration = true")
+        yield reader
+
+
+def _take_away(settings: Settings, feed: str, path: Path, *, is_rejected: bool) -> None:
+    """Take a file that is in the ledger out of the feed's folder; one that nobody can read waits for its sender beside it."""
+    if is_rejected:
+        kept = settings.inbox / REJECTED / feed
+        kept.mkdir(parents=True, exist_ok=True)
+        path.replace(kept / path.name)
+    else:
+        path.unlink()
+    manifest_path(path).unlink(missing_ok=True)
 
 
 def _land(reader: duckdb.DuckDBPyConnection, store: ops_store.sqlite3.Connection, settings: Settings, feed: str, path: Path) -> str:
-    digest = file_hash(path)
+    before = path.stat()
     row: dict[str, object] = {
         "feed": feed,
-        "file_hash": digest,
         "file_name": path.name,
         "received_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "file_bytes": path.stat().st_size,
+        "file_bytes": before.st_size,
     }
-    first = ops_store.landed_sequence(store, feed, digest)
-    if first is not None:
-        lines = store.execute("select received_lines from deliveries where ledger_sequence = ?", (first,)).fetchone()[0]
-        ops_store.add_delivery(store, days=[], **row, received_lines=lines, status="duplicate", reason=f"same bytes as delivery {first}")
-        return "duplicate"
     try:
-        target = settings.landing / feed / f"{digest}.parquet"
+        found = inspect(path, settings.feeds[feed])
+        row |= {"file_hash": found.sha256, "is_verified": int(found.is_verified)}
+        first = ops_store.landed_sequence(store, feed, found.sha256)
+        if first is not None:
+            lines = ops_store.received_lines(store, first)
+            ops_store.add_delivery(
+                store, days=[], **row, received_lines=lines, status="duplicate", reason=f"same bytes as delivery {first}"
+            )
+            return "duplicate"
+        target = settings.landing / feed / f"{found.sha256}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
-        lines, types, dropped = _convert(reader, path, FEEDS[feed], settings.feeds[feed], target)
-    except (DeliveryError, duckdb.Error, UnicodeError, OSError, EOFError) as error:
+        lines, types, dropped = convert(reader, path, FEEDS[feed], settings.feeds[feed], target, check=found.check_rows)
+    except (duckdb.Error, zlib.error, OSError, EOFError, ValueError) as error:
+        row.setdefault("file_hash", f"unread:{before.st_ino}:{before.st_mtime_ns}")
         ops_store.add_delivery(store, days=[], **row, received_lines=0, status="rejected", reason=_one_line(error))
-        kept = settings.data_dir / "rejected" / feed
-        kept.mkdir(parents=True, exist_ok=True)
-        (kept / f"{digest}.reason.txt").write_text(f"{path.name}: {_one_line(error)}\n", encoding="utf-8")
         return "rejected"
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        target.unlink()
+        return "growing"
     days = _days(reader, target, FEEDS[feed])
     ops_store.add_delivery(
         store, days=days, **row, received_lines=lines, status="landed", column_types=types, dropped_columns=",".join(dropped)
@@ -117,127 +150,164 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:500]
 
 
-def _convert(reader: duckdb.DuckDBPyConnection, path: Path, frame: Frame, feed: FeedSettings, target: Path) -> tuple[int, str, list[str]]:
-    """Write the contract columns of a file, as delivered, with line numbers; returns lines, column types, dropped columns."""
-    plain = _plain_suffix(path)
-    if plain == ".parquet":
-        described = reader.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
-        types = {name: kind for name, kind, *_ in described}
-        source, first_line, reject = "read_parquet($path)", 0, None
-    elif plain == ".jsonl":
-        types = dict.fromkeys(_json_keys(path, feed.encoding), "VARCHAR")
-        listed = ", ".join(f"{_quote(name)}: 'VARCHAR'" for name in types)
-        source = f"read_json($path, format = 'newline_delimited', columns = {{{listed}}}, ignore_errors = true)"
-        first_line, reject = 0, None
-    else:
-        delimiter = feed.delimiter or ("\t" if plain == ".tsv" else ",")
-        types = dict.fromkeys(_header(path, feed.encoding, delimiter), "VARCHAR")
-        listed = ", ".join(f"{_quote(name)}: 'VARCHAR'" for name in types)
-        source = (
-            f"read_csv($path, columns = {{{listed}}}, auto_detect = false, header = true, delim = {_quote(delimiter)}, quote = '\"',"
-            f" escape = '\"', encoding = {_quote(feed.encoding)}, nullstr = '', store_rejects = true)"
-        )
-        first_line, reject = 1, "reject_errors"
-    mapped = {column: feed.columns.get(column, column) for column in frame.fields if column not in feed.constants}
-    missing = [mapped[c] for c in mapped if mapped[c] not in types and (c in frame.required or c in feed.columns)]
+def convert(
+    reader: duckdb.DuckDBPyConnection, path: Path, frame: Frame, feed: FeedSettings, target: Path, *, check: Callable[[int], None]
+) -> tuple[int, str, list[str]]:
+    """Write the contract columns of a file, as delivered; returns its number of lines, its column types, the columns it dropped.
+
+    ``check`` sees the number of lines before the file takes its place, and may refuse it.
+
+    Raises
+    ------
+    DeliveryError
+        The file has not the columns of its feed.
+    """
+    reading = _unpivoted(_reading(reader, path, feed), feed)
+    sources = {c: feed.columns.get(c, c) for c in frame.fields if c not in feed.constants}
+    missing = sorted(
+        {
+            name
+            for c, source in sources.items()
+            for name in mapping.reads(source)
+            if name not in reading.types and (c in frame.required or c in feed.columns)
+        }
+    )
     if missing:
         raise DeliveryError(
-            f"column {', '.join(missing)} is missing; the file has {', '.join(types)}; map it under feeds.{frame.name}.columns or ask for a new file"
+            f"column {', '.join(missing)} is missing; the file has {', '.join(reading.types)}; map it under feeds.{frame.name}.columns or ask for a new file"
         )
-    picked = {column: name for column, name in mapped.items() if name in types}
-    _copy(reader, path, source, picked, feed.constants, types, first_line, reject, target)
-    total, kinds = _described(reader, target)
-    dropped = sorted(set(types) - set(picked.values()))
-    return total, kinds, dropped
-
-
-def _copy(
-    reader: duckdb.DuckDBPyConnection,
-    path: Path,
-    source: str,
-    picked: dict[str, str],
-    constants: dict[str, str],
-    types: dict[str, str],
-    first_line: int,
-    reject: str | None,
-    target: Path,
-) -> None:
-    columns = [f"{_native(_identifier(name), types[name])} as {column}" for column, name in picked.items()]
-    columns += [f"{_quote(value)} as {column}" for column, value in constants.items()]
-    empty = " and ".join(f"{column} is null" for column in picked)
-    for table in ("reject_errors", "reject_scans"):
-        reader.execute(f"drop table if exists {table}")
-    reader.execute(
-        f"create or replace temp table _lines as select row_number() over () as ordinal, {', '.join(columns)} from {source}",
-        {"path": str(path)},
-    )
-    if reject is None:
-        reader.execute(
-            f"create or replace temp view _numbered as select * exclude (ordinal), ordinal + {first_line} as source_line_number,"
-            f" case when {empty} then 'line:malformed' end as landing_fault from _lines"
-        )
-    else:  # rejected lines take part in the count, so that every line keeps the number an editor shows
-        reader.execute(
-            f"""create or replace temp table _faults as
-                select line, line - {first_line} - row_number() over (order by line) as before,
-                       row_number() over (order by line) as faults
-                from (select distinct line from {reject})"""
-        )
-        names = ", ".join((*picked, *constants))
-        nulls = ", ".join(f"null as {name}" for name in (*picked, *constants))
-        reader.execute(
-            f"""create or replace temp view _numbered as
-                select {names}, ordinal + {first_line} + coalesce(faults, 0) as source_line_number, null as landing_fault
-                from _lines asof left join _faults on _lines.ordinal > _faults.before
-                union all
-                select {nulls}, line, 'line:malformed' from _faults"""
-        )
+    picked = {c: source for c, source in sources.items() if all(name in reading.types for name in mapping.reads(source))}
     part = target.with_suffix(".part")
-    reader.execute(f"copy (select * from _numbered order by source_line_number) to {_quote(str(part))} (format parquet, compression zstd)")
+    _copy(reader, path, reading, _select(path, frame, feed, reading, picked), part, is_ordered=mapping.needs_order(picked.values()))
+    if reading.keeps_rejects:
+        _number_around_rejects(reader, part, reading.first_line)
+    lines, types = _described(reader, part, reading.first_line)
+    check(lines)
     part.chmod(0o600)
     part.replace(target)
-    reader.execute("drop table _lines")
+    used = {name for source in picked.values() for name in mapping.reads(source)} | {*feed.only, *feed.skip}
+    return lines, types, sorted(set(reading.types) - used)
 
 
-def _described(reader: duckdb.DuckDBPyConnection, target: Path) -> tuple[int, str]:
+def _reading(reader: duckdb.DuckDBPyConnection, path: Path, feed: FeedSettings) -> _Reading:
+    plain = plain_suffix(path)
+    if plain == ".parquet":
+        described = reader.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+        return _Reading("read_parquet($path)", {name: kind for name, kind, *_ in described})
+    if plain == ".jsonl":
+        types = dict.fromkeys(_json_keys(path, feed.encoding), "VARCHAR")
+        listed = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in types)
+        relation = f"read_json($path, format = 'newline_delimited', columns = {{{listed}}}, ignore_errors = true)"
+        return _Reading(relation, types, is_json=True)
+    delimiter = feed.delimiter or ("," if plain == ".csv" else "\t")
+    types = dict.fromkeys(_header(path, feed.encoding, delimiter), "VARCHAR")
+    listed = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in types)
+    relation = (
+        f"read_csv($path, columns = {{{listed}}}, auto_detect = false, header = true, delim = {literal(delimiter)}, quote = '\"',"
+        f" escape = '\"', encoding = {literal(feed.encoding)}, nullstr = '', store_rejects = true)"
+    )
+    return _Reading(relation, types, first_line=1, keeps_rejects=True)
+
+
+def _unpivoted(reading: _Reading, feed: FeedSettings) -> _Reading:
+    """A file with a column for each node becomes a line for each of its cells."""
+    if feed.unpivot is None:
+        return reading
+    names = list(reading.types)
+    if feed.unpivot.after not in names:
+        raise DeliveryError(f"column {feed.unpivot.after} is missing; the file has {', '.join(names)}")
+    wide = names[names.index(feed.unpivot.after) + 1 :]
+    if not wide:
+        raise DeliveryError(f"no column stands after {feed.unpivot.after}; the file has {', '.join(names)}")
+    on, name, value = ", ".join(map(identifier, wide)), identifier(feed.unpivot.name), identifier(feed.unpivot.value)
+    types = {n: k for n, k in reading.types.items() if n not in wide} | {feed.unpivot.name: "VARCHAR", feed.unpivot.value: "VARCHAR"}
+    return replace(reading, relation=f"(unpivot (select * from {reading.relation}) on {on} into name {name} value {value})", types=types)
+
+
+def _select(path: Path, frame: Frame, feed: FeedSettings, reading: _Reading, picked: dict[str, mapping.Source]) -> str:
+    """The select list of a landing file: delivered text of every contract column, and the line's fault if it shows already."""
+    columns = []
+    for name, source in picked.items():
+        text = mapping.expression(source, is_day=frame.fields[name].kind == "date", file=path)
+        if text is None:
+            raise DeliveryError(f"the name of the file does not tell {name}; feeds.{frame.name}.columns.{name} wants {source}")
+        columns.append(f"{_native(text, reading.types[source]) if isinstance(source, str) else text} as {name}")
+    columns += [f"{literal(value)} as {name}" for name, value in feed.constants.items()]
+    if feed.units is not None:
+        columns.append(f"{identifier(feed.units.column)}::varchar as {UNIT_OF_MEASURE}")
+    faults = [f"when {' and '.join(identifier(n) + ' is null' for n in reading.types)} then 'line:malformed'"] if reading.is_json else []
+    for name, words in feed.only.items():
+        faults.append(f"when coalesce({identifier(name)}::varchar, '') not in ({', '.join(map(literal, words))}) then '{NOT_OF_THIS_FEED}'")
+    for name, words in feed.skip.items():
+        faults.append(f"when {identifier(name)}::varchar in ({', '.join(map(literal, words))}) then '{NOT_OF_THIS_FEED}'")
+    return ", ".join([*columns, f"case {' '.join(faults)} end as landing_fault"] if faults else columns)
+
+
+def _copy(reader: duckdb.DuckDBPyConnection, path: Path, reading: _Reading, selected: str, part: Path, *, is_ordered: bool) -> None:
+    """Stream the file into Parquet in its own order; a mapping that looks at the lines above needs them numbered first."""
+    for table in ("reject_errors", "reject_scans"):
+        reader.execute(f"drop table if exists {table}")
+    relation = f"(select *, row_number() over () as _n from {reading.relation}) order by _n" if is_ordered else reading.relation
+    reader.execute(
+        f"copy (select {selected} from {relation}) to {literal(str(part))} (format parquet, compression zstd)", {"path": str(path)}
+    )
+
+
+def _number_around_rejects(reader: duckdb.DuckDBPyConnection, part: Path, first_line: int) -> None:
+    """Lines the reader refused take their place again, so that every line keeps the number an editor shows."""
+    reader.execute(
+        f"""create or replace temp table _faults as
+            select line, line - {first_line} - row_number() over (order by line) as before, row_number() over (order by line) as faults
+            from (select distinct line from reject_errors)"""
+    )
+    count = reader.execute("select count(*) from _faults").fetchone()
+    if not count or count[0] == 0:
+        return
+    described = [name for name, *_ in reader.execute("describe select * from read_parquet(?)", [str(part)]).fetchall()]
+    names = [name for name in described if name != "landing_fault"]
+    fault = "landing_fault" if "landing_fault" in described else "null::varchar as landing_fault"
+    numbered = part.with_suffix(".numbered")
+    reader.execute(
+        f"""copy (
+                select {", ".join(names)}, file_row_number + {first_line + 1} + coalesce(faults, 0) as source_line_number, {fault}
+                from read_parquet({literal(str(part))}, file_row_number = true) as lines
+                asof left join _faults on lines.file_row_number + 1 > _faults.before
+                union all
+                select {", ".join(f"null as {name}" for name in names)}, line, 'line:malformed' from _faults
+                order by source_line_number
+            ) to {literal(str(numbered))} (format parquet, compression zstd)"""
+    )
+    numbered.replace(part)
+
+
+def _described(reader: duckdb.DuckDBPyConnection, landed: Path, first_line: int) -> tuple[int, str]:
     """Number of lines and the column types of a landing file, as JSON."""
-    count = reader.execute("select count(*) from read_parquet(?)", [str(target)]).fetchone()
-    rows = reader.execute("describe select * from read_parquet(?)", [str(target)]).fetchall()
-    return int(count[0]) if count else 0, json.dumps({name: kind for name, kind, *_ in rows})
+    count = reader.execute("select count(*) from read_parquet(?)", [str(landed)]).fetchone()
+    rows = reader.execute("describe select * from read_parquet(?)", [str(landed)]).fetchall()
+    return int(count[0]) if count else 0, json.dumps({name: kind for name, kind, *_ in rows} | {FIRST_LINE: first_line})
 
 
-def _native(expression: str, kind: str) -> str:
+def _native(expression: str | None, kind: str) -> str:
     """Keep types that lose nothing, spell everything else as text."""
     if kind in _NATIVE or kind.startswith("DECIMAL"):
-        return expression
+        return str(expression)
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"strftime({expression}, '%Y-%m-%dT%H:%M:%S.%fZ')"
     return f"{expression}::varchar"
 
 
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _text(path: Path, encoding: str) -> io.TextIOBase:
     """Open a text file, unpacked, in its declared encoding; a wrong one raises UnicodeError."""
     codec = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1"}[encoding]
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding=codec, newline="")  # type: ignore[return-value]
-    if path.suffix == ".zst":
-        import pyarrow as pa
-
-        return io.TextIOWrapper(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"), encoding=codec, newline="")
-    return path.open("r", encoding=codec, newline="")
+    return io.TextIOWrapper(open_unpacked(path), encoding=codec, newline="")
 
 
 def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
     with _text(path, encoding) as stream:
-        header = next(csv.reader(stream, delimiter=delimiter), [])
+        try:
+            header = next(csv.reader(stream, delimiter=delimiter), [])
+        except csv.Error as error:
+            raise DeliveryError(f"the first line is not a header: {error}") from error
     if not header or len(set(header)) != len(header):
         raise DeliveryError(f"the first line is not a header of distinct names: {', '.join(header)[:200]}")
     return header
@@ -249,7 +319,7 @@ def _json_keys(path: Path, encoding: str) -> list[str]:
         for _, line in zip(range(100), stream, strict=False):
             try:
                 keys |= dict.fromkeys(json.loads(line))
-            except (json.JSONDecodeError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue
     if not keys:
         raise DeliveryError("none of the first 100 lines is a JSON object")

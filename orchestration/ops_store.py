@@ -17,7 +17,8 @@ create table if not exists deliveries (
     feed text not null, file_hash text not null, file_name text not null, received_at text not null,
     file_bytes integer not null, received_lines integer not null,
     status text not null check (status in ('landed', 'duplicate', 'rejected')),
-    reason text not null default '', column_types text not null default '', dropped_columns text not null default ''
+    reason text not null default '', column_types text not null default '', dropped_columns text not null default '',
+    is_verified integer not null default 0
 );
 create unique index if not exists one_landing_per_content on deliveries (feed, file_hash) where status = 'landed';
 create table if not exists delivered_days (
@@ -52,6 +53,7 @@ class Delivery:
     reason: str
     column_types: str
     dropped_columns: str
+    is_verified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,12 @@ def landed_sequence(store: sqlite3.Connection, feed: str, file_hash: str) -> int
         "select ledger_sequence from deliveries where feed = ? and file_hash = ? and status = 'landed'", (feed, file_hash)
     ).fetchone()
     return row[0] if row else None
+
+
+def received_lines(store: sqlite3.Connection, ledger_sequence: int) -> int:
+    """Lines of a delivery."""
+    row = store.execute("select received_lines from deliveries where ledger_sequence = ?", (ledger_sequence,)).fetchone()
+    return int(row[0])
 
 
 def add_verdict(

@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration import ops_store
+from orchestration.delivered_file import file_hash
 from orchestration.deployment import Deployment
-from orchestration.landing import file_hash
 from orchestration.run_day import RunDay, settings_hash
 from planning.frames import DECISIONS
 

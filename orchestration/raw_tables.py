@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from orchestration import casting
+from orchestration.landing import FIRST_LINE
 from orchestration.ops_store import Delivery
 from orchestration.settings import FeedSettings, Settings
 from orchestration.warehouse import columns_ddl, sql_type
@@ -29,6 +30,7 @@ MASTERS = (
     "sku_aliases",
     "policies",
 )  # the newest delivery of a key counts
+LOAD_ORDER = (*MASTERS, *(feed for feed in FEEDS if feed not in MASTERS))  # events are dated by their node's time zone
 EVENT_MOMENT = {
     "pos_sales": "sold_at",
     "ecom_orders": "ordered_at",
@@ -60,6 +62,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         " reason varchar, delivered varchar)"
     )
     connection.execute("create table if not exists raw.file_lines (feed varchar, source_file_hash varchar, status varchar, lines bigint)")
+    connection.execute("create table if not exists raw.delivered_files (feed varchar, source_file_hash varchar, is_verified boolean)")
     connection.execute("create table if not exists raw.change_log (ledger_sequence bigint, feed varchar, changed_from_date date)")
     connection.execute("create table if not exists raw.facts_built (ledger_sequence bigint, as_of_date date, project_hash varchar)")
     connection.execute("create table if not exists raw.unpublished (changed_from_date date)")
@@ -78,6 +81,7 @@ def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: s
     connection.execute("begin")
     try:
         _stage(connection, settings, frame, fresh)
+        _replace_days(connection, settings, frame)
         _decide(connection, frame)
         _store(connection, frame, fresh)
         connection.execute("commit")
@@ -98,25 +102,36 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
     """All new lines, typed and judged by the row rules, in temp table `incoming`."""
     feed = settings.feeds.get(frame.name, FeedSettings())
     connection.execute(f"create or replace temp table incoming ({columns_ddl(frame)}, {_LOAD}, fault varchar, delivered varchar)")
-    connection.execute("create or replace temp table batch (source_file_hash varchar, ledger_sequence bigint)")
-    connection.executemany("insert into batch values (?, ?)", [(d.file_hash, d.ledger_sequence) for d in fresh])
+    connection.execute(
+        "create or replace temp table batch (source_file_hash varchar, ledger_sequence bigint, received_at timestamp, is_verified boolean)"
+    )
+    connection.executemany(
+        "insert into batch values (?, ?, ?::timestamptz, ?)",
+        [(d.file_hash, d.ledger_sequence, d.received_at, bool(d.is_verified)) for d in fresh],
+    )
     for types_json in sorted({d.column_types for d in fresh}):
         delivered_types = json.loads(types_json)
-        types = {name: delivered_types[name] for name in frame.fields if name in delivered_types}
+        types = {name: delivered_types[name] for name in (*frame.fields, "landing_fault") if name in delivered_types}
+        typed = [name for name in frame.fields if name in types]
+        line = "source_line_number" if "source_line_number" in delivered_types else f"file_row_number + {delivered_types[FIRST_LINE] + 1}"
         files = [str(settings.landing / frame.name / f"{d.file_hash}.parquet") for d in fresh if d.column_types == types_json]
-        casts = ", ".join(f"{casting.cast(frame.fields[name], kind, feed)} as typed_{name}" for name, kind in types.items())
-        picked = ", ".join(f"typed_{name}" if name in types else f"null::{sql_type(column.kind)}" for name, column in frame.fields.items())
-        delivered = ", ".join(f"{name} := {name}" for name in types)
+        casts = ", ".join(
+            f"{casting.cast(frame.fields[name], kind, feed)} as typed_{name}" for name, kind in types.items() if name in typed
+        )
+        picked = ", ".join(f"typed_{name}" if name in typed else f"null::{sql_type(column.kind)}" for name, column in frame.fields.items())
+        delivered = ", ".join(f"{name} := {name}" for name in typed)
         connection.execute(
             f"""insert into incoming
                 with delivered as (
-                    select *, parse_filename(filename, true) as file_hash, {casts} from read_parquet(?, filename = true)
+                    select files.*, batch.*, {line} as line, {casts}
+                    from read_parquet(?, filename = true, file_row_number = true) as files
+                    join batch on batch.source_file_hash = parse_filename(files.filename, true)
                 ), judged as (
                     select *, {casting.reasons(frame, types, feed)} as fault from delivered
                 )
-                select {picked}, file_hash, source_line_number, batch.ledger_sequence, fault,
+                select {picked}, source_file_hash, line, ledger_sequence, fault,
                        case when fault is not null then to_json(struct_pack({delivered}))::varchar end
-                from judged join batch on batch.source_file_hash = judged.file_hash""",
+                from judged""",
             [files],
         )
 
@@ -124,6 +139,31 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
 def _key(frame: Frame) -> list[str]:
     """Columns that make two lines compete; a version competes only with a re-sent copy of itself."""
     return [*frame.keys, "updated_at"] if frame.name in VERSIONED else list(frame.keys)
+
+
+def _replace_days(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Frame) -> None:
+    """Temp table `replaced`: lines whose node and business day a newer delivery brings again, where the feed says so.
+
+    The day is the node's own, so that the evening of one day never replaces the morning of the next.
+    """
+    connection.execute("create or replace temp table replaced (source_file_hash varchar, source_line_number bigint, is_stored boolean)")
+    if settings.feeds.get(frame.name, FeedSettings()).replaces == "row" or frame.name not in EVENT_MOMENT:
+        return
+    node = "node_id" if "node_id" in frame.fields else "null::varchar"
+    lines = f"select source_file_hash, source_line_number, ledger_sequence, {node} as node_id, {EVENT_MOMENT[frame.name]} as moment"
+    connection.execute(
+        f"""insert into replaced
+            with zones as (
+                select node_id, arg_max(time_zone, ledger_sequence) as time_zone from raw.nodes group by all
+            ), every as (
+                {lines}, false as is_stored from incoming where fault is null union all {lines}, true from raw.{frame.name}
+            ), dated as (
+                select every.*, ((moment at time zone 'UTC') at time zone coalesce(zones.time_zone, '{settings.time_zone}'))::date as day
+                from every left join zones using (node_id)
+            )
+            select source_file_hash, source_line_number, is_stored from dated
+            qualify ledger_sequence < max(ledger_sequence) over (partition by node_id, day)"""
+    )
 
 
 def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
@@ -134,6 +174,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     """
     key = ", ".join(f"coalesce({column}::varchar, '')" for column in _key(frame))
     content = ", ".join(frame.fields)
+    kept = "not exists (select 1 from replaced r where r.source_file_hash = t.source_file_hash and r.source_line_number = t.source_line_number)"
     connection.execute(
         f"""create or replace temp table rivals as
             with hashed as (
@@ -148,10 +189,10 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
         f"""create or replace temp table verdicts as
             with competing as (
                 select {content}, source_file_hash, source_line_number, ledger_sequence, false as is_stored
-                from incoming where fault is null and hash({key}) in (select key_hash from rivals)
+                from incoming t where fault is null and hash({key}) in (select key_hash from rivals) and {kept}
                 union all
                 select {content}, source_file_hash, source_line_number, ledger_sequence, true
-                from raw.{frame.name} where hash({key}) in (select key_hash from rivals)
+                from raw.{frame.name} t where hash({key}) in (select key_hash from rivals) and {kept}
             ), same as (
                 select *, md5(struct_pack({", ".join(f"{c} := {c}" for c in frame.fields)})::varchar) as content_hash from competing
             ), told as (
@@ -162,7 +203,8 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
             )
             select source_file_hash, source_line_number, is_stored,
                    case when content_hash <> winner_hash then 'superseded' when nth > 1 then 'duplicate' end as status
-            from told where content_hash <> winner_hash or nth > 1"""
+            from told where content_hash <> winner_hash or nth > 1
+            union all select *, 'superseded' from replaced"""
     )
 
 
@@ -178,6 +220,7 @@ def _store(connection: duckdb.DuckDBPyConnection, frame: Frame, fresh: list[Deli
                 where fault is null and not exists (select 1 from verdicts v where {same_line}) group by all
             union all select '{feed}', source_file_hash, 'accepted', 0 from batch"""
     )
+    connection.execute(f"insert into raw.delivered_files select '{feed}', source_file_hash, is_verified from batch")
     connection.execute(f"delete from raw.{feed} t using verdicts v where v.is_stored and {same_line}")
     connection.execute(
         "insert into raw.quarantined_lines"

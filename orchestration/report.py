@@ -154,7 +154,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "published_days": len(published),
         "delivered_files": len(ledger),
         "rejected_files": sum(d.status == "rejected" for d in ledger),
-        "files_waiting": len(waiting_files(settings.inbox, settle_seconds=0)),
+        "files_waiting": len(waiting_files(settings.inbox, settings.feeds, settle_seconds=0)),
         "last_evaluated_day": row[0] if row else None,
         "red_gates": [f"{v.gate}/{v.check_name}: {v.message}" for v in verdicts if v.verdict == "fail"],
     }

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from orchestration.mapping import Source
 from planning.frames import FEEDS
 
 
@@ -42,18 +43,47 @@ class Exclusion(_Frozen):
     reason: str = Field(pattern="^[a-z][a-z0-9_]*$")
 
 
+class Unpivot(_Frozen):
+    """A file with a column for each node: its cells become lines."""
+
+    after: str = Field(description="every column after this one is a node")
+    name: str = Field(description="column that takes the names of those columns")
+    value: str = Field(description="column that takes their cells")
+
+
+class Units(_Frozen):
+    """A column that says in what a quantity is counted."""
+
+    column: str = Field(description="column in the file")
+    base_units: dict[str, int] = Field(description="word in the file: base units in one, e.g. {EA: 1, CS: 12}")
+
+
 class FeedSettings(_Frozen):
     """How one feed is spelt and when it is due."""
 
     required: bool = Field(False, description="the day is not planned without it")
     max_age_days: int | None = Field(None, ge=0, description="older data than this is stale; empty: never")
-    columns: dict[str, str] = Field(default_factory=dict, description="contract column: column in the file; others keep their name")
+    columns: dict[str, Source] = Field(default_factory=dict, description="contract column: column in the file, or how it is spelt there")
     constants: dict[str, str] = Field(default_factory=dict, description="contract column: the same value on every line")
     delimiter: str | None = Field(None, description="one character; by default the file's suffix decides")
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
     decimal_mark: Literal[".", ","] = "."
     time_zone: TimeZone | None = Field(None, description="of moments without an offset; without it they are quarantined")
     exclude: tuple[Exclusion, ...] = ()
+    only: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="column in the file: words of lines that belong to this feed"
+    )
+    skip: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="column in the file: words of lines that do not")
+    unpivot: Unpivot | None = None
+    units: Units | None = None
+    check_digits: tuple[str, ...] = Field((), description="contract columns that hold a GTIN, whose last digit must be right")
+    replaces: Literal["row", "day"] = Field(
+        "row", description="what a newer delivery takes the place of: the row with its key, or all rows of its nodes and days"
+    )
+    manifest: Literal["optional", "required"] = Field("optional", description="required: a file waits for <name>.manifest.json")
+    max_file_bytes: int = Field(8 << 30, ge=1)
+    max_expanded_bytes: int = Field(32 << 30, ge=1, description="of a packed file, unpacked")
+    max_expansion_ratio: int = Field(200, ge=1, description="unpacked bytes for each packed byte, most")
 
 
 class Schedule(_Frozen):

@@ -50,7 +50,7 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
             deliveries = ops_store.deliveries(store)
         with deployment.warehouse() as warehouse:
             raw_tables.create_tables(warehouse)
-            for feed in FEEDS:
+            for feed in raw_tables.LOAD_ORDER:
                 loaded = raw_tables.load_feed(warehouse, deployment.settings, feed, deliveries)
                 count = warehouse.execute(f"select count(*) from raw.{feed}").fetchone()
                 lines = {f"{status}_line_count": lines for status, lines in loaded.lines.items()}

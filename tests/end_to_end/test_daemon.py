@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,10 +20,12 @@ from orchestration.automation import last_complete_day
 from orchestration.settings import load_settings
 from tests.conftest import SMALL, age, change_settings
 
+PORT = 3917
+
 
 def _start(settings: Path) -> subprocess.Popen:
     """Start webserver, daemon and code location as `nodewise dev` does, with signals that end them."""
-    command = [str(Path(sys.executable).parent / "nodewise"), "dev", "--settings", str(settings), "--port", "3917"]
+    command = [str(Path(sys.executable).parent / "nodewise"), "dev", "--settings", str(settings), "--port", str(PORT)]
     log = (settings.parent / "dev.log").open("w")
     return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=settings.parent)
 
@@ -35,6 +38,12 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_company(folder, sku_count=24, day_count=100, last_day=yesterday.isoformat(), seed=3, daily_days=3)
     change_settings(folder / "settings.yaml", SMALL)
     return folder
+
+
+def _answers() -> bool:
+    """Whether the webserver is up; before that its processes are still making the instance's tables."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", PORT)) == 0
 
 
 def _runs(settings: Path) -> list[tuple[str, str]]:
@@ -66,7 +75,7 @@ def test_sensor_and_schedule_each_fire_a_run_that_publishes_the_day(live: Path) 
         deadline = time.monotonic() + 300
         while not wanted <= seen and time.monotonic() < deadline:
             time.sleep(3)
-            seen = set(_runs(live)) if (live.parent / "dagster" / "dagster.yaml").exists() else set()
+            seen = set(_runs(live)) if _answers() else set()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:

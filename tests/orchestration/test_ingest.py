@@ -209,8 +209,8 @@ def test_growing_temporary_linked_and_oddly_named_files_are_left_alone(tmp_path:
     put(settings, "a'); drop table t; --.csv", lines(*GOOD))
     put(settings, "g*.csv", lines(*GOOD))
     (settings.inbox / "pos_sales" / "passwd.csv").symlink_to("/etc/passwd")
-    assert [p.name for _, p in landing.waiting_files(settings.inbox, settle_seconds=0)] == ["ok.csv"]
-    assert landing.waiting_files(settings.inbox, settle_seconds=60) == []
+    assert [p.name for _, p in landing.waiting_files(settings.inbox, settings.feeds, settle_seconds=0)] == ["ok.csv"]
+    assert landing.waiting_files(settings.inbox, settings.feeds, settle_seconds=60) == []
 
 
 def test_the_newest_version_counts_whatever_the_order_of_delivery(tmp_path: Path) -> None:

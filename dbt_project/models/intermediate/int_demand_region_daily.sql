@@ -31,13 +31,13 @@ silent as (  -- region-days on which somebody did not deliver
     select nodes.region_id, coverage.coverage_date as demand_date
     from {{ ref('int_feed_coverage_daily') }} as coverage
     inner join {{ ref('stg_master__nodes') }} as nodes on coverage.node_id = nodes.node_id
-    where coverage.status = 'missing' and coverage.coverage_date >= {{ changed_from() }}
+    where coverage.status in ('missing', 'partial') and coverage.coverage_date >= {{ changed_from() }}
     union
     select regions.region_id, coverage.coverage_date
     from {{ ref('int_feed_coverage_daily') }} as coverage
     cross join {{ ref('stg_master__regions') }} as regions
     where
-        coverage.feed = 'ecom_orders' and coverage.status = 'missing' and coverage.coverage_date >= {{ changed_from() }}
+        coverage.feed = 'ecom_orders' and coverage.status in ('missing', 'partial') and coverage.coverage_date >= {{ changed_from() }}
 )
 
 select

@@ -1,15 +1,23 @@
--- One row per feed, node (empty: the whole feed) and business day since the node's first delivery: delivered, partial, missing or closed.
+-- One row per feed, node (empty: the whole feed) and business day since the node's first delivery: complete, unverified (nobody vouches
+-- for the file), partial, missing or closed.
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('coverage_date') }}") }}
 
-with lines as (
-    select 'pos_sales' as feed, node_id, business_date as coverage_date, count(*) as lines
+with by_file as (
+    select 'pos_sales' as feed, node_id, business_date as coverage_date, source_file_hash, count(*) as lines
     from {{ ref('stg_pos__sales') }}
     where sold_at >= {{ changed_from() }} - interval 30 day
     group by all
     union all
-    select 'ecom_orders', '', business_date, count(*)
+    select 'ecom_orders', '', business_date, source_file_hash, count(*)
     from {{ ref('int_orders_current') }}
     where ordered_at >= {{ changed_from() }} - interval 30 day
+    group by all
+),
+
+lines as (
+    select feed, node_id, coverage_date, sum(lines)::bigint as lines, bool_and(files.is_verified) as is_verified
+    from by_file
+    inner join {{ ref('stg_ops__delivered_files') }} as files using (feed, source_file_hash)
     group by all
 ),
 
@@ -20,7 +28,7 @@ first_seen as (
         {% if is_incremental() %}
             union all
             select feed, node_id, coverage_date from {{ this }}
-            where status in ('delivered', 'partial')
+            where status in ('complete', 'unverified', 'partial')
         {% endif %}
     )
     group by all
@@ -42,6 +50,7 @@ measured as (
         days.node_id,
         days.coverage_date,
         coalesce(lines.lines, 0) as lines,
+        lines.is_verified,
         median(lines.lines) over (
             partition by days.feed, days.node_id order by days.coverage_date
             range between interval 28 day preceding and interval 1 day preceding
@@ -61,7 +70,8 @@ select
         ) then 'closed'
         when measured.lines = 0 then 'missing'
         when measured.lines < {{ var('partial_share') }} * measured.usual_lines and measured.usual_lines >= 20 then 'partial'
-        else 'delivered'
+        when measured.is_verified then 'complete'
+        else 'unverified'
     end as status
 from measured
 left join {{ ref('stg_master__nodes') }} as nodes on measured.node_id = nodes.node_id

@@ -1,4 +1,4 @@
--- One row per feed, node (empty: the whole feed) and business day: delivered, partial, missing or closed.
+-- One row per feed, node (empty: the whole feed) and business day: complete, unverified, partial, missing or closed.
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('coverage_date') }}") }}
 
 select

@@ -52,6 +52,7 @@ select
     promised_date,
     updated_at,
     ledger_sequence,
+    source_file_hash,
     source_line_number,
     key_first_at
 from dated

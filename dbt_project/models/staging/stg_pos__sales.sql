@@ -12,6 +12,7 @@ select
     region_id,
     sku_id,
     sold_units,
-    unit_price
+    unit_price,
+    source_file_hash
 from dated
 where business_date <= {{ as_of_date() }}
