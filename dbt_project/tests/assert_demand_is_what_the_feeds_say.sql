@@ -1,4 +1,5 @@
 -- Units asked for in the window are the units of the till receipts and order lines of the window, no more and no less.
+{{ config(meta={'dagster': {'ref': {'name': 'int_demand_events_daily'}}}) }}
 with facts as (
     select
         sum(pos_units)::bigint as pos_units,

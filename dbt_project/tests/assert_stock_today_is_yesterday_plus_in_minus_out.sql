@@ -1,4 +1,5 @@
 -- Closing stock = opening stock + receipts + returns + transfers in - sales - transfers out + adjustment, every day of the window.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_sku_node_daily'}}}) }}
 with days as (
     select
         *,
