@@ -89,16 +89,22 @@ def next_day(store: ops_store.sqlite3.Connection, settings: Settings, now: dt.da
 
 
 def undelivered(store: ops_store.sqlite3.Connection, settings: Settings, day: dt.date) -> list[str]:
-    """Required feeds, by node where they have nodes, that delivered in the week before but not yet for the day."""
+    """Required feeds, by node where they have nodes, that are expected on the day and have not delivered it.
+
+    A node is expected if it delivered on this weekday in the last four weeks, or anything in the week before when it is younger
+    than that: a store that is closed on Sundays is not waited for on a Sunday.
+    """
     missing = []
     for feed, chosen in settings.feeds.items():
         if not chosen.required:
             continue
         rows = store.execute(
-            "select node_id, max(day) from delivered_days where feed = ? and day between ? and ? group by node_id",
-            (feed, (day - dt.timedelta(days=7)).isoformat(), day.isoformat()),
+            """select node_id, max(day = :day),
+                      max(day < :day and strftime('%w', day) = strftime('%w', :day)) or min(day) > date(:day, '-7 days')
+               from delivered_days where feed = :feed and day between date(:day, '-28 days') and :day group by node_id""",
+            {"feed": feed, "day": day.isoformat()},
         ).fetchall()
         if not rows:
             missing.append(feed)
-        missing += [f"{feed} of {node}" if node else feed for node, last in rows if last < day.isoformat()]
+        missing += [f"{feed} of {node}" if node else feed for node, has_delivered, is_expected in rows if is_expected and not has_delivered]
     return missing

@@ -4,6 +4,7 @@ Belongs here: the rules no row and no SQL identity can state. Does not: row rule
 or what a red verdict stops (`gates.py`).
 """
 
+import datetime as dt
 from collections.abc import Callable
 
 import dagster as dg
@@ -16,6 +17,7 @@ from orchestration.gates import Finding
 from orchestration.great_expectations_batch import unmet
 from orchestration.partitions import POOL
 from orchestration.run_day import RunDay, read_day
+from planning.frames import FEEDS
 from planning.plan_checks import infeasibilities
 
 Rule = Callable[[duckdb.DuckDBPyConnection, Deployment, RunDay], Finding]
@@ -132,11 +134,26 @@ def required_feeds_are_fresh(warehouse: duckdb.DuckDBPyConnection, deployment: D
             f"select max({moment})::date from raw.{feed} where {moment} < ?::date + interval 36 hour", [day.as_of_date]
         ).fetchone()
         last = row[0] if row else None
-        age = None if last is None else (day.as_of_date - last).days
-        if age is None or age >= chosen.max_age_days:
+        if last is None or _open_days(warehouse, feed, last, day.as_of_date) >= chosen.max_age_days:
             said = f"{STALE}: {feed} has no data after {last}; deliver {day.day} or raise feeds.{feed}.max_age_days"
             (blocking if chosen.required else warning).append(said)
     return Finding(blocking) if blocking else Finding(warning, is_blocking=False)
+
+
+def _open_days(warehouse: duckdb.DuckDBPyConnection, feed: str, last: dt.date, day: dt.date) -> int:
+    """Days after ``last`` through ``day`` on which somebody who delivers this feed was open."""
+    if "node_id" not in FEEDS[feed].fields:
+        return (day - last).days
+    row = warehouse.execute(
+        f"""with weekdays as (
+                select distinct coalesce(arg_max(closed_weekdays, ledger_sequence), '') as closed_weekdays
+                from raw.nodes where node_id in (select node_id from raw.{feed}) group by node_id
+            )
+            select count(*) from range($last::date + 1, $day::date + 1, interval 1 day) as days(day)
+            where not exists (from weekdays) or exists (from weekdays where not contains(closed_weekdays, lower(left(dayname(day), 3))))""",
+        {"last": last, "day": day},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 # ---------------------------------------------------------------------------------------------------------- forecast

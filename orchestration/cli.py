@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 plan_app = typer.Typer(no_args_is_help=True, help="The published plan.")
 app.add_typer(plan_app, name="plan")
+import_app = typer.Typer(no_args_is_help=True, help="Files before they are delivered.")
+app.add_typer(import_app, name="import")
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="The deployment's settings file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
@@ -205,6 +207,31 @@ def replay(
 
 
 @app.command()
+def rebuild(settings: SettingsFile = _DEFAULT, as_of_date: Day = "", as_json: AsJson = False) -> None:
+    """Make the warehouse again from landing, and run its last published day (or another one) on it."""
+    from orchestration.progress import Shown
+    from orchestration.rebuilding import rebuild as make_again
+    from orchestration.settings import load_settings
+
+    chosen = load_settings(settings)
+    _quiet()
+    with Shown(enabled=not as_json) as shown:
+        outcome, changed = make_again(chosen, _day(as_of_date, chosen.time_zone) if as_of_date else None, progress=shown.progress)
+    code = outcome.exit_code if outcome else 0
+    if as_json:
+        _print_json({"exit_code": code, "changed_tables": changed, "problems": outcome.problems if outcome else []})
+    elif outcome is None:
+        typer.echo("the warehouse is empty; the next run builds it from landing")
+    elif code:
+        _tell_problems(code, outcome.as_of_date, outcome.problems)
+    elif changed:
+        typer.echo(f"{outcome.as_of_date}: rebuilt; {', '.join(changed)} differ from what was published before")
+    else:
+        typer.echo(f"{outcome.as_of_date}: rebuilt; every content hash as published ({outcome.version})")
+    raise typer.Exit(code)
+
+
+@app.command()
 def status(settings: SettingsFile = _DEFAULT, as_json: AsJson = False) -> None:
     """What is published, what waits in the inbox, and which gates are red."""
     from orchestration.report import status_of
@@ -238,6 +265,55 @@ def show_failures(
         typer.echo(failing_rows(load_settings(settings), test, limit))
     except LookupError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+@import_app.command("check")
+def import_check(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file as it would be dropped into the inbox.")],
+    feed: Annotated[str, typer.Option(help="Feed it is for; by default the preset's.")] = "",
+    preset: Annotated[str, typer.Option(help="Mapping of a common export, e.g. shopify_orders; `import presets` lists them.")] = "",
+    settings: SettingsFile = _DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a file would map, what it would quarantine and why. Changes nothing."""
+    from orchestration import presets
+    from orchestration.import_check import check_file
+    from orchestration.report import print_check
+    from orchestration.settings import SettingsError, load_settings, parse_settings
+
+    try:
+        wanted = feed or (presets.read(preset)["feed"] if preset else file.resolve().parent.name)
+        if preset:
+            chosen = {
+                "currency": "EUR",
+                "time_zone": "UTC",
+                "data_dir": ".",
+                "first_date": "2000-01-01",
+                "feeds": {wanted: {"preset": preset}},
+            }
+            base = parse_settings(chosen, file)
+        else:
+            base = load_settings(settings)
+    except (SettingsError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if wanted not in base.feeds:
+        raise typer.BadParameter(f"{wanted!r} is not a configured feed; name one with --feed or --preset")
+    checked = check_file(base, wanted, file)
+    if as_json:
+        _print_json(checked.__dict__)
+    else:
+        print_check(checked, file, console())
+    raise typer.Exit(3 if checked.problem else 0)
+
+
+@import_app.command("presets")
+def import_presets() -> None:
+    """The mappings of common exports that come with nodewise."""
+    from orchestration import presets
+
+    for name in presets.names():
+        content = presets.read(name)
+        typer.echo(f"{name:<32}{content['feed']:<22}{content['about']}")
 
 
 @plan_app.command("show")

@@ -19,6 +19,7 @@ from orchestration.settings import FeedSettings
 
 _CHUNK = 1 << 20
 MANIFEST_SUFFIX = ".manifest.json"
+SEGMENTED = (".x12", ".edi")  # these say themselves where they end
 
 
 class DeliveryError(ValueError):
@@ -81,7 +82,7 @@ def inspect(path: Path, feed: FeedSettings) -> Inspected:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     rows = _manifest(path, digest, size)
     if plain_suffix(path) != ".parquet":
-        _check_text(path, feed, size)
+        _check_text(path, feed, size, has_lines=plain_suffix(path) not in SEGMENTED)
     return Inspected(digest, size, is_verified=manifest_path(path).exists(), manifest_rows=rows)
 
 
@@ -126,7 +127,7 @@ def _chunks(path: Path, most: int) -> Iterator[bytes]:
             yield chunk
 
 
-def _check_text(path: Path, feed: FeedSettings, size: int) -> None:
+def _check_text(path: Path, feed: FeedSettings, size: int, *, has_lines: bool) -> None:
     """Refuse bombs, binary files, endless lines, and files whose last line has no end: they were cut."""
     packed = path.suffix in (".gz", ".zst")
     most = min(feed.max_expanded_bytes, max(size * feed.max_expansion_ratio, _CHUNK)) if packed else feed.max_expanded_bytes
@@ -137,8 +138,8 @@ def _check_text(path: Path, feed: FeedSettings, size: int) -> None:
             raise DeliveryError(f"it holds NUL bytes; it is no {feed.encoding} text, declare feeds.*.encoding or send it again")
         first = chunk.find(b"\n")
         since_newline = since_newline + len(chunk) if first < 0 else len(chunk) - chunk.rfind(b"\n") - 1
-        if since_newline > _CHUNK:
+        if has_lines and since_newline > _CHUNK:
             raise DeliveryError(f"a line is longer than {_CHUNK:,} bytes; the file is damaged or no text")
         last = (last + chunk[-4:])[-4:]
-    if last and not last.rstrip(b"\0").endswith((b"\n", b"\r")):
+    if has_lines and last and not last.rstrip(b"\0").endswith((b"\n", b"\r")):
         raise DeliveryError("its last line has no end, so it may have been cut; send it whole, with a newline at the end")

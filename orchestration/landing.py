@@ -20,13 +20,13 @@ from pathlib import Path
 import duckdb
 
 from orchestration import mapping, ops_store
-from orchestration.delivered_file import DeliveryError, inspect, manifest_path, open_unpacked, plain_suffix
+from orchestration.delivered_file import SEGMENTED, DeliveryError, inspect, manifest_path, open_unpacked, plain_suffix
 from orchestration.mapping import identifier, literal
 from orchestration.settings import FeedSettings, Settings
 from planning.frames import FEEDS, Frame
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
-_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet", *SEGMENTED)
 _NATIVE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "DATE", "BOOLEAN")
 _DAY_COLUMN = ("sold_at", "ordered_at", "returned_at", "snapshot_at", "shipped_at", "signal_date", "demand_date")
 SETTLE_SECONDS = 2.0  # a file younger than this may still be growing
@@ -162,6 +162,17 @@ def convert(
     DeliveryError
         The file has not the columns of its feed.
     """
+    if plain_suffix(path) in SEGMENTED:
+        from orchestration.x12 import as_csv
+
+        table = target.with_suffix(".csv")
+        table.write_bytes(
+            as_csv(path, {name for source in feed.columns.values() for name in mapping.reads(source)} | {*feed.only, *feed.skip})
+        )
+        try:
+            return convert(reader, table, frame, feed.model_copy(update={"delimiter": ",", "encoding": "utf-8"}), target, check=check)
+        finally:
+            table.unlink()
     reading = _unpivoted(_reading(reader, path, feed), feed)
     sources = {c: feed.columns.get(c, c) for c in frame.fields if c not in feed.constants}
     missing = sorted(

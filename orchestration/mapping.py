@@ -40,7 +40,9 @@ class ColumnSource(BaseModel):
     words: dict[str, str] = Field(default_factory=dict, description="word in the file: word of the contract")
     if_filled: str | None = Field(None, description="word of the contract when the cell holds anything")
     if_empty: str | None = Field(None, description="word of the contract when the cell is empty")
+    drop_zero_fraction: bool = Field(False, description="1.0 is 1; 1.5 stays and is refused")
     format: str | None = Field(None, description="strptime format of a day or moment; with %z it knows its offset")
+    time_of_day: str | None = Field(None, description="HH:MM:SS of a moment whose file has days only")
     zone: Zone | None = None
     file_name: str | None = Field(None, description="regular expression with one group, matched against the name of the file")
 
@@ -79,17 +81,30 @@ def expression(source: Source, *, is_day: bool, file: Path) -> str | None:
     """SQL that is the text of a contract column; lines are ordered by ``_n``. None when the file's name does not tell."""
     if isinstance(source, str):
         return identifier(source)
-    if source.file_name is not None:
-        found = re.search(source.file_name, file.name)
-        return literal(found.group(1)) if found else None
     if source.number_within is not None:
         return f"(row_number() over (partition by {identifier(source.number_within)} order by _n))::varchar"
-    cells = [f"nullif(trim({identifier(name)}), '')" for name in source.from_]
-    x = f" || {literal(source.joined_by)} || ".join(cells) if source.joined_by is not None else f"coalesce({', '.join(cells)})"
+    if source.file_name is not None:
+        found = re.search(source.file_name, file.name)
+        if found is None:
+            return None
+        x = literal(found.group(1))
+    else:
+        cells = [f"nullif(trim({identifier(name)}), '')" for name in source.from_]
+        x = f" || {literal(source.joined_by)} || ".join(cells) if source.joined_by is not None else f"coalesce({', '.join(cells)})"
+    return _translated(_filled(x, source), source, is_day=is_day)
+
+
+def _filled(x: str, source: ColumnSource) -> str:
     if source.filled_within is not None:
         x = f"last_value({x} ignore nulls) over (partition by {identifier(source.filled_within)} order by _n rows unbounded preceding)"
+    return x
+
+
+def _translated(x: str, source: ColumnSource, *, is_day: bool) -> str:
     if source.strip:
         x = f"translate({x}, {literal(source.strip)}, '')"
+    if source.drop_zero_fraction:
+        x = f"regexp_replace({x}, '[.]0+$', '')"
     if source.negate:
         x = f"case when starts_with({x}, '-') then substr({x}, 2) else '-' || ({x}) end"
     if source.words:
@@ -97,7 +112,7 @@ def expression(source: Source, *, is_day: bool, file: Path) -> str | None:
     if source.if_filled is not None or source.if_empty is not None:
         x = f"case when {x} is null then {_word(source.if_empty)} else {_word(source.if_filled)} end"
     if source.format is not None:
-        shown = "%Y-%m-%d" if is_day else "%Y-%m-%dT%H:%M:%S" + ("Z" if "%z" in source.format else "")
+        shown = "%Y-%m-%d" if is_day else f"%Y-%m-%dT{source.time_of_day or '%H:%M:%S'}" + ("Z" if "%z" in source.format else "")
         x = f"coalesce(strftime(try_strptime({x}, {literal(source.format)}), '{shown}'), {x})"
     if source.zone is not None:
         zones = " ".join(

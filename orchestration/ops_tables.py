@@ -1,4 +1,4 @@
-"""What happened to every file and line, for analysts: `ops.deliveries`, `ops.quarantine`, `ops.gates`.
+"""What happened to every file and line, for analysts: `ops.deliveries`, `ops.quarantine`, `ops.gates`, `ops.readiness`.
 
 Belongs here: copying operational state into the warehouse and into `published/ops`, which is refreshed even when a gate is red.
 Does not: the state itself (`ops_store.py`).
@@ -11,10 +11,11 @@ import pandas as pd
 
 from orchestration import ops_store
 from orchestration.deployment import Deployment
+from orchestration.readiness import readiness
 from orchestration.warehouse import columns_ddl, has_table
 from planning.frames import DECISIONS
 
-TABLES = ("deliveries", "quarantine", "gates")
+TABLES = ("deliveries", "quarantine", "gates", "readiness")
 _DELIVERIES = """
 create or replace table ops.deliveries as
 with counted as (
@@ -71,6 +72,8 @@ def build(deployment: Deployment) -> dict[str, int]:
         warehouse.execute(_DELIVERIES)
         warehouse.execute(_QUARANTINE)
         warehouse.execute("create or replace table ops.gates as select * from gate_rows")
+        warehouse.register("readiness_rows", readiness(warehouse, deployment.settings))
+        warehouse.execute("create or replace table ops.readiness as select * from readiness_rows")
         folder = deployment.settings.published / "ops"
         folder.mkdir(parents=True, exist_ok=True)
         for table in TABLES:
@@ -81,4 +84,5 @@ def build(deployment: Deployment) -> dict[str, int]:
             counts[table] = row[0] if row else 0
         warehouse.unregister("ledger")
         warehouse.unregister("gate_rows")
+        warehouse.unregister("readiness_rows")
     return counts

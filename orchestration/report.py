@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration import ops_store
+from orchestration.import_check import Checked
 from orchestration.landing import waiting_files
 from orchestration.settings import Settings
 
@@ -156,5 +157,36 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "rejected_files": sum(d.status == "rejected" for d in ledger),
         "files_waiting": len(waiting_files(settings.inbox, settings.feeds, settle_seconds=0)),
         "last_evaluated_day": row[0] if row else None,
+        "not_ready": _not_ready(settings),
         "red_gates": [f"{v.gate}/{v.check_name}: {v.message}" for v in verdicts if v.verdict == "fail"],
     }
+
+
+def _not_ready(settings: Settings) -> list[str]:
+    path = settings.published / "ops" / "readiness.parquet"
+    if not path.exists():
+        return []
+    with duckdb.connect() as reader:
+        rows = reader.execute(
+            """select capability, feed || if(column_name = '', '', '.' || column_name), status, without_it from read_parquet(?)
+               where status in ('missing', 'incomplete') and is_essential order by all""",
+            [str(path)],
+        ).fetchall()
+    return [f"{capability}: {name} is {status}, {without_it}" for capability, name, status, without_it in rows]
+
+
+def print_check(checked: Checked, file: Path, out: Console) -> None:
+    """What a delivered file would come to."""
+    out.print(f"{file.name} as {checked.feed}", style="bold", highlight=False, markup=False)
+    if checked.problem:
+        out.print(f"refused as a whole: {checked.problem}", style="red", highlight=False, markup=False)
+        return
+    lines = ", ".join(f"{count:,} {verdict}" for verdict, count in checked.lines.items() if count)
+    out.print(f"lines      {lines or 'none'}", highlight=False, markup=False)
+    width = max((len(name) for name in checked.mapped), default=0)
+    for n, (name, source) in enumerate(checked.mapped.items()):
+        out.print(f"{'maps' if n == 0 else '':<11}{name:<{width}}  <-  {source}", highlight=False, markup=False)
+    out.print(f"not filled {', '.join(checked.unmapped) or 'nothing'}", highlight=False, markup=False)
+    out.print(f"not stored {', '.join(checked.dropped) or 'nothing'}", highlight=False, markup=False)
+    for reason, count, line, delivered in checked.reasons:
+        out.print(f"quarantine {count:,} x {reason}, first on line {line}: {delivered}", style="yellow", highlight=False, markup=False)

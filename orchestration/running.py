@@ -9,7 +9,6 @@ import datetime as dt
 import io
 import os
 import shutil
-import sqlite3
 import tempfile
 import time
 import uuid
@@ -169,17 +168,15 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
     scratch.landing.symlink_to(settings.landing, target_is_directory=True)
     with ops_store.open_store(scratch.ops) as store:
         store.execute("attach ? as source", (str(settings.ops),))
-        names = "ledger_sequence, feed, file_hash, file_name, received_at, file_bytes, received_lines, status, reason, column_types, dropped_columns"
-        _copy_rows(
-            store,
+        names = "ledger_sequence, feed, file_hash, file_name, received_at, file_bytes, received_lines, status, reason, column_types, dropped_columns, is_verified"
+        store.execute(
             f"insert into deliveries ({names}) select {names} from source.deliveries where ledger_sequence <= ?",
-            then.ledger_sequence,
+            (then.ledger_sequence,),
         )
-        _copy_rows(
-            store,
+        store.execute(
             "insert into delivered_days select * from source.delivered_days where (feed, file_hash) in"
             " (select feed, file_hash from source.deliveries where ledger_sequence <= ?)",
-            then.ledger_sequence,
+            (then.ledger_sequence,),
         )
         store.commit()
         store.execute("detach source")
@@ -188,7 +185,3 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
         path = settings.models / f"{then.model_version}{suffix}"
         if path.exists():
             shutil.copyfile(path, scratch.models / path.name)
-
-
-def _copy_rows(store: sqlite3.Connection, statement: str, through: int) -> None:
-    store.execute(statement, (through,))

@@ -5,12 +5,13 @@ Belongs here: what a deployment may choose. Does not: what varies by SKU, node, 
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from orchestration import presets
 from orchestration.mapping import Source
 from planning.frames import FEEDS
 
@@ -61,6 +62,7 @@ class Units(_Frozen):
 class FeedSettings(_Frozen):
     """How one feed is spelt and when it is due."""
 
+    preset: str | None = Field(None, description="mapping of a common export to start from, e.g. shopify_orders")
     required: bool = Field(False, description="the day is not planned without it")
     max_age_days: int | None = Field(None, ge=0, description="older data than this is stale; empty: never")
     columns: dict[str, Source] = Field(default_factory=dict, description="contract column: column in the file, or how it is spelt there")
@@ -191,7 +193,7 @@ class Settings(_Frozen):
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check a `settings.yaml`; a relative `data_dir` is relative to the file.
+    """Read and check a `settings.yaml`; a relative `data_dir` is relative to the file, a preset stands under its feed's own words.
 
     Raises
     ------
@@ -202,12 +204,29 @@ def load_settings(path: Path) -> Settings:
         raise SettingsError(f"{path}: no such settings file; write one with `nodewise init` or name it with --settings")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        settings = Settings.model_validate(content)
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: not valid YAML: {error}") from error
+    return parse_settings(content, path)
+
+
+def parse_settings(content: dict[str, Any], path: Path) -> Settings:
+    """Check the content of a settings file that stands, or could stand, at ``path``.
+
+    Raises
+    ------
+    SettingsError
+        A value is not allowed.
+    """
+    try:
+        feeds = content.get("feeds") or {}
+        merged = {name: presets.merged(name, feed) if feed and "preset" in feed else feed for name, feed in feeds.items()}
+        settings = Settings.model_validate({**content, "feeds": merged})
     except ValidationError as error:
         lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"{path}: {lines}") from error
-    except ValueError as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    return settings.model_copy(update={"data_dir": (path.parent / settings.data_dir).resolve()})
+    folder = (path.parent / settings.data_dir).resolve()
+    if any(sign in str(folder) for sign in "*?[]{}'"):
+        raise SettingsError(f"{path}: data_dir {folder} holds a sign that file patterns read as their own; choose another folder")
+    return settings.model_copy(update={"data_dir": folder})

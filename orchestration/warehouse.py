@@ -3,6 +3,7 @@
 Belongs here: opening it, always the same way, and small reads and writes of whole frames. Does not: any business query.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = not path.exists()
-    with duckdb.connect(str(path), config={"threads": 2, "memory_limit": "4GB"}) as connection:
+    with _connect(path) as connection:
         connection.execute(
             "set TimeZone = 'UTC'; set autoinstall_known_extensions = false; set autoload_known_extensions = false; set enable_progress_bar = false"
         )
@@ -42,6 +43,25 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(f"create schema if not exists {schema}")
         yield connection
         connection.execute("checkpoint")
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse cannot be opened; the message says who holds it or how to make it again."""
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Connect, and wait a little for somebody who should not have the file open."""
+    for wait_seconds in (0.5, 1, 2, 4, 0):
+        try:
+            return duckdb.connect(str(path), config={"threads": 2, "memory_limit": "4GB"})
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise WarehouseError(f"{path} cannot be read ({error}); it is derived: make it again with nodewise rebuild") from error
+            held = error
+            time.sleep(wait_seconds)
+        except duckdb.Error as error:
+            raise WarehouseError(f"{path} is damaged ({error}); it is derived: make it again with nodewise rebuild") from error
+    raise WarehouseError(f"{path} is held by somebody else ({held}); close it there: readers open published/current instead")
 
 
 def sql_type(kind: str) -> str:

@@ -12,8 +12,21 @@ from dagster_dbt import DbtProject, dbt_assets
 from orchestration import gates, ops_tables
 from orchestration.dbt import SECOND_PASS, run_stage, translator
 from orchestration.deployment import Deployment
+from orchestration.metadata import markdown_table
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import facts_stand, mark_facts_built, read_day
+
+_TO_LOOK_AT = {  # where a data engineer starts on a bad morning
+    "deliveries": """select received_at, feed, file_name, status, received_lines as received, quarantined_lines as quarantined, reason
+                     from ops.deliveries where status <> 'landed' or quarantined_lines > 0 order by ledger_sequence desc limit 20""",
+    "quarantine": """select feed, file_name, reason, count(*) as lines, min(source_line_number) as first_line,
+                            left(arg_min(delivered, source_line_number), 120) as first_delivered
+                     from ops.quarantine group by all order by lines desc, feed, file_name, reason limit 20""",
+    "readiness": """select capability, feed, column_name, status, filled_share, without_it from ops.readiness
+                    where status not in ('ready', 'not applicable') order by is_essential desc, capability, feed, column_name""",
+    "coverage": """select coverage_date, feed, node_id, line_count, status from marts.fct_feed_coverage_daily
+                   where status in ('missing', 'partial') order by coverage_date desc, feed, node_id limit 20""",
+}
 
 
 def build_facts(partitions: dg.PartitionsDefinition, project: DbtProject) -> list[dg.AssetsDefinition]:
@@ -46,10 +59,12 @@ def build_facts(partitions: dg.PartitionsDefinition, project: DbtProject) -> lis
     @dg.multi_asset(
         name="ops_tables",
         specs=[
-            dg.AssetSpec(["ops", "deliveries"], deps=[["intermediate", "int_held_lines"]], group_name="ops", owners=OWNERS, kinds={"duckdb"},
+            dg.AssetSpec(["ops", "deliveries"], deps=[["intermediate", "int_held_lines"], ["marts", "fct_feed_coverage_daily"]], group_name="ops", owners=OWNERS, kinds={"duckdb"},
                          description="One row per delivered file: received = accepted + duplicate + superseded + quarantined."),
             dg.AssetSpec(["ops", "quarantine"], deps=[["intermediate", "int_held_lines"]], group_name="ops", owners=OWNERS, kinds={"duckdb"},
                          description="One row per rejected line with its reason, source file and line number."),
+            dg.AssetSpec(["ops", "readiness"], deps=[["intermediate", "int_held_lines"]], group_name="ops", owners=OWNERS, kinds={"duckdb"},
+                         description="One row per capability and feed or column it reads: whether it is there, and what is switched off without it."),
         ],
         partitions_def=partitions,
         backfill_policy=ONE_RUN_A_DAY,
@@ -57,7 +72,12 @@ def build_facts(partitions: dg.PartitionsDefinition, project: DbtProject) -> lis
     )  # fmt: skip
     def ops_tables_assets(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
         counts = ops_tables.build(deployment)
-        for table in ("deliveries", "quarantine"):
-            yield dg.MaterializeResult(asset_key=["ops", table], metadata={"dagster/row_count": counts[table]})
+        with deployment.warehouse() as warehouse:
+            shown = {table: markdown_table(warehouse.execute(query).df()) for table, query in _TO_LOOK_AT.items()}
+        for table in ("deliveries", "quarantine", "readiness"):
+            metadata = {"dagster/row_count": counts[table], "to_look_at": shown[table]}
+            if table == "deliveries":
+                metadata["days_not_complete"] = shown["coverage"]
+            yield dg.MaterializeResult(asset_key=["ops", table], metadata=metadata)
 
     return [facts, facts_and_kpis, ops_tables_assets]

@@ -16,6 +16,7 @@ from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL, as_of_date
 from planning.frames import FEEDS
 
 LEDGER = dg.AssetKey(["ops", "ledger"])
+FILES = dg.AssetKey(["raw", "delivered_files"])
 RUN_DAY = dg.AssetKey(["raw", "run_day"])
 
 
@@ -43,6 +44,12 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
         )
         for feed, frame in FEEDS.items()
     ]
+    specs.append(
+        dg.AssetSpec(
+            FILES, deps=[LEDGER], group_name="raw", owners=OWNERS, kinds={"duckdb"},
+            description="One row per delivered file that was loaded: whether its sender's manifest vouched for it.",
+        )
+    )  # fmt: skip
 
     @dg.multi_asset(name="raw_feeds", specs=specs, pool=POOL, **shared)
     def raw_feeds(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
@@ -57,6 +64,8 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
                 yield dg.MaterializeResult(
                     asset_key=["raw", feed], metadata={"dagster/row_count": count[0], "file_count": loaded.files, **lines}
                 )
+            count = warehouse.execute("select count(*), count(*) filter (where is_verified) from raw.delivered_files").fetchone()
+            yield dg.MaterializeResult(asset_key=FILES, metadata={"dagster/row_count": count[0], "verified_file_count": count[1]})
 
     @dg.asset(
         key=RUN_DAY,

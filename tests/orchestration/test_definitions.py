@@ -33,7 +33,15 @@ def _models() -> set[str]:
 
 def test_every_asset_is_a_table_of_the_design(defs: dg.Definitions) -> None:
     keys = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
-    wanted = {f"raw/{feed}" for feed in FEEDS} | {"raw/run_day", "ops/ledger", "ops/deliveries", "ops/quarantine", "published/current"}
+    wanted = {f"raw/{feed}" for feed in FEEDS} | {
+        "raw/run_day",
+        "raw/delivered_files",
+        "ops/ledger",
+        "ops/deliveries",
+        "ops/quarantine",
+        "ops/readiness",
+        "published/current",
+    }
     assert keys == wanted | _models() | {name.replace(".", "/") for name in DECISIONS}
 
 
