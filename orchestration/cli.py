@@ -107,13 +107,19 @@ def demo(
     seed: Annotated[int, typer.Option()] = 7,
     last_day: Annotated[str, typer.Option(help="Last day of the demo, YYYY-MM-DD.")] = "",
     feeds_only: Annotated[bool, typer.Option("--feeds-only", help="Write the files and stop.")] = False,
+    faults: Annotated[str, typer.Option(help="Bad luck for the last day: names with commas between, or `list`.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write the demo company's feeds, run its last day and show the plan."""
     from demo.company import LAST_DAY, write_company
+    from demo.faults import FAULTS, apply_faults
 
+    if faults == "list":
+        for fault in FAULTS.values():
+            typer.echo(f"{fault.name:<22}{fault.outcome:<12}{fault.about}")
+        return
     last = last_day or LAST_DAY
-    made = json.dumps({"skus": skus, "days": days, "seed": seed, "last_day": last})
+    made = json.dumps({"skus": skus, "days": days, "seed": seed, "last_day": last, "faults": faults})
     stamp = folder / "demo.json"
     if not stamp.exists():
         if folder.exists() and any(folder.iterdir()):
@@ -121,6 +127,10 @@ def demo(
         if not as_json:
             typer.echo(f"writing {days} days of a company with {skus} SKUs to {folder}")
         write_company(folder, sku_count=skus, day_count=days, last_day=last, seed=seed)
+        try:
+            apply_faults(folder / "inbox", [name for name in faults.split(",") if name], day=last)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
         stamp.write_text(made, encoding="utf-8")
     elif stamp.read_text(encoding="utf-8") != made:
         raise typer.BadParameter(f"{folder} holds another demo company ({stamp.read_text(encoding='utf-8')}); remove it or choose --folder")

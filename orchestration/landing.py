@@ -308,9 +308,9 @@ def _native(expression: str | None, kind: str) -> str:
 
 
 def _text(path: Path, encoding: str) -> io.TextIOBase:
-    """Open a text file, unpacked, in its declared encoding; a wrong one raises UnicodeError."""
+    """Open a text file, unpacked, in its declared encoding; what that cannot spell shows as U+FFFD."""
     codec = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1"}[encoding]
-    return io.TextIOWrapper(open_unpacked(path), encoding=codec, newline="")
+    return io.TextIOWrapper(open_unpacked(path), encoding=codec, errors="replace", newline="")
 
 
 def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
@@ -319,6 +319,8 @@ def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
             header = next(csv.reader(stream, delimiter=delimiter), [])
         except csv.Error as error:
             raise DeliveryError(f"the first line is not a header: {error}") from error
+    if any("\ufffd" in name for name in header):
+        raise DeliveryError(f"the first line is no {encoding} text; declare feeds.*.encoding or send it again")
     if not header or len(set(header)) != len(header):
         raise DeliveryError(f"the first line is not a header of distinct names: {', '.join(header)[:200]}")
     return header

@@ -260,3 +260,12 @@ def test_raw_tables_of_feeds_nobody_configured_stand_empty(tmp_path: Path) -> No
     with open_warehouse(settings.warehouse) as warehouse:
         raw_tables.create_tables(warehouse)
         assert warehouse.execute("select count(*) from raw.returns").fetchone() == (0,)
+
+
+def test_four_hundred_damaged_files_break_no_promise(tmp_path: Path) -> None:
+    """The short form of `python -m benchmarks.fuzz`."""
+    from benchmarks.fuzz import run
+
+    counts, broken = run(400, 7, tmp_path)
+    assert broken == []
+    assert sum(count for (how, _), count in counts.items() if how != "lines") == 400
