@@ -24,10 +24,12 @@ def level_times_weekday(panel: Panel, origin: int) -> NDArray[np.float64]:
     """Mean of eight weeks times a weekday profile shrunk to the region's, shape (n_series, 28)."""
     level = np.nan_to_num(panel.window_mean(origin, _LEVEL_DAYS))
     low = max(0, origin + 1 - _LEVEL_DAYS)
+    known = ~np.isnan(panel.demand[:, low : origin + 1])  # a day nobody delivered is no day without demand
     window = np.nan_to_num(panel.demand[:, low : origin + 1])
     start = panel.days[low].day_of_week
     weekday = (start + np.arange(window.shape[1])) % 7
-    by_weekday = np.stack([window[:, weekday == d].mean(axis=1) if np.any(weekday == d) else level for d in range(7)], axis=1)
+    total, count = (np.stack([values[:, weekday == d].sum(axis=1) for d in range(7)], axis=1) for values in (window, known))
+    by_weekday = np.where(count > 0, total / np.maximum(count, 1), level[:, None])
     regions = panel.region_code.max() + 1 if len(panel.region_code) else 0
     region = np.stack([np.bincount(panel.region_code, weights=by_weekday[:, d], minlength=regions) for d in range(7)], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

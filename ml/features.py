@@ -120,7 +120,7 @@ def _codes(values: NDArray[np.str_]) -> NDArray[np.int64]:
 def _group_mean(panel: Panel, origin: int, width: int, code: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean level of the series of a group."""
     mean = np.nan_to_num(panel.window_mean(origin, width))
-    return (np.bincount(code, weights=mean) / np.bincount(code))[code]
+    return (np.bincount(code, weights=mean) / np.maximum(np.bincount(code), 1))[code]
 
 
 def _trend(panel: Panel, origin: int, code: NDArray[np.int64]) -> NDArray[np.float64]:

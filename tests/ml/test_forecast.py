@@ -169,3 +169,13 @@ def test_measures_have_their_best_value_on_a_perfect_forecast() -> None:
     assert metrics.bias(y, y) == 0
     assert metrics.coverage(y, y, y) == 1
     assert np.isnan(metrics.wrmsse(y, y, np.array([np.nan]), np.array([1.0])))
+
+
+def test_a_day_nobody_delivered_does_not_lower_the_weekday_of_the_baseline() -> None:
+    p = panel(n_skus=4)
+    demand = np.full_like(p.demand, 10.0)
+    origin = demand.shape[1] - 1
+    silent = demand.copy()
+    silent[:, [origin - 6, origin - 13]] = np.nan
+    whole, gaps = (level_times_weekday(p.with_demand(values), origin) for values in (demand, silent))
+    np.testing.assert_allclose(gaps, whole)
