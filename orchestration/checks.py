@@ -15,6 +15,7 @@ from orchestration import gates, ops_store, ops_tables, raw_tables
 from orchestration.deployment import Deployment
 from orchestration.gates import Finding
 from orchestration.great_expectations_batch import unmet
+from orchestration.landing import NOT_OF_THIS_FEED
 from orchestration.partitions import POOL
 from orchestration.run_day import RunDay, read_day
 from planning.frames import FEEDS
@@ -74,16 +75,19 @@ def every_line_is_accounted_for(warehouse: duckdb.DuckDBPyConnection, deployment
 
 _PROFILE = """
 with counted as (
-    select feed, source_file_hash, sum(lines) filter (where status = 'quarantined') as quarantined, sum(lines) as received
-    from raw.file_lines group by all
+    select feed, source_file_hash, sum(lines) as received from raw.file_lines group by all
+), broken as (  -- lines that settings declare to be no business of the feed are not dirt
+    select feed, source_file_hash, count(*) as quarantined from raw.quarantined_lines
+    where not list_contains($declared, feed || '/' || reason) group by all
 ), profile as (
     select l.feed || '/' || l.file_name as file, l.ledger_sequence, c.received::bigint as received_lines,
-        coalesce(c.quarantined, 0) / greatest(c.received, 1) as quarantined_share,
+        coalesce(b.quarantined, 0) / greatest(c.received, 1) as quarantined_share,
         l.day_lines / nullif(median(l.day_lines) over (
             partition by l.feed order by l.ledger_sequence rows between 28 preceding and 1 preceding), 0) as usual_lines_ratio
     from files l join counted c on c.feed = l.feed and c.source_file_hash = l.file_hash
+    left join broken b on b.feed = l.feed and b.source_file_hash = l.file_hash
 )
-select * exclude (ledger_sequence) from profile where ledger_sequence > ? order by ledger_sequence
+select * exclude (ledger_sequence) from profile where ledger_sequence > $seen order by ledger_sequence
 """
 
 
@@ -100,7 +104,12 @@ def deliveries_match_their_profile(warehouse: duckdb.DuckDBPyConnection, deploym
         )
     built = warehouse.execute("select max(ledger_sequence) from raw.facts_built").fetchone()
     warehouse.register("files", files)
-    profile = warehouse.execute(_PROFILE, [built[0] if built and built[0] is not None else 0]).df()
+    declared = [
+        f"{name}/{reason}"
+        for name, feed in deployment.settings.feeds.items()
+        for reason in (NOT_OF_THIS_FEED, *(f"{rule.column}:{rule.reason}" for rule in feed.exclude))
+    ]
+    profile = warehouse.execute(_PROFILE, {"seen": built[0] if built and built[0] is not None else 0, "declared": declared}).df()
     warehouse.unregister("files")
     if profile.empty:
         return Finding([])

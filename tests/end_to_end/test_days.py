@@ -13,6 +13,7 @@ import pytest
 
 from orchestration import ops_store
 from orchestration.delivered_file import manifest_path
+from orchestration.rebuilding import rebuild
 from orchestration.running import replay
 from orchestration.settings import load_settings
 from tests.conftest import LAST_DAY, age, drop, hashes, run
@@ -188,3 +189,14 @@ def test_every_dbt_unit_test_passes(lived: dict, tmp_path: Path) -> None:
     found, _ = invoke(["test", "--select", "test_type:unit"], folder=tmp_path, warehouse=load_settings(lived["settings"]).warehouse)
     assert {r.node.name: (r.status, r.message) for r in found.results if r.status != "pass"} == {}
     assert len(found.results) >= 6
+
+
+def test_a_garbled_warehouse_is_made_again_with_the_same_hashes(lived: dict, tmp_path: Path) -> None:
+    folder = tmp_path / "deployment"
+    shutil.copytree(lived["settings"].parent, folder, symlinks=True)
+    settings = load_settings(folder / "settings.yaml")
+    settings.warehouse.write_bytes(b"garbage")
+    outcome, changed = rebuild(settings, None)
+    assert outcome is not None
+    assert (outcome.exit_code, changed) == (0, [])
+    assert hashes(folder / "settings.yaml") == lived["published"][LAST_DAY]

@@ -5,6 +5,9 @@ import gzip
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -269,3 +272,25 @@ def test_four_hundred_damaged_files_break_no_promise(tmp_path: Path) -> None:
     counts, broken = run(400, 7, tmp_path)
     assert broken == []
     assert sum(count for (how, _), count in counts.items() if how != "lines") == 400
+
+
+def test_landing_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Reliability 20: SIGKILL while files go from the inbox to landing and the ledger."""
+    script = (
+        "import sys; from tests.orchestration.test_deliveries import make; from pathlib import Path; from orchestration import landing; "
+    )
+    script += "landing.land_inbox(make(Path(sys.argv[1])), settle_seconds=0)"
+    settings = make(tmp_path)
+    for n in range(300):
+        put(settings, f"{n}.csv", lines(*(f"r{n},{k},2026-01-05T10:00:00Z,n,s,1,1.0" for k in range(20))))
+    inbox = settings.inbox / "pos_sales"
+    for left in (260, 170, 80):
+        process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+        while len(list(inbox.iterdir())) > left and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    found = load(settings)
+    assert found["rows"].groupby("receipt_id")["line_number"].count().tolist() == [20] * 300
+    landed = [d.file_name for d in found["ledger"] if d.status == "landed"]
+    assert len(landed) == len(set(landed)) == 300
