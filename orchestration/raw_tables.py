@@ -62,7 +62,9 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         " reason varchar, delivered varchar)"
     )
     connection.execute("create table if not exists raw.file_lines (feed varchar, source_file_hash varchar, status varchar, lines bigint)")
-    connection.execute("create table if not exists raw.delivered_files (feed varchar, source_file_hash varchar, is_verified boolean)")
+    connection.execute(
+        "create table if not exists raw.delivered_files (feed varchar, source_file_hash varchar, ledger_sequence bigint, is_verified boolean)"
+    )
     connection.execute("create table if not exists raw.change_log (ledger_sequence bigint, feed varchar, changed_from_date date)")
     connection.execute("create table if not exists raw.facts_built (ledger_sequence bigint, as_of_date date, project_hash varchar)")
     connection.execute("create table if not exists raw.unpublished (changed_from_date date)")
@@ -101,7 +103,9 @@ def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: s
 def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Frame, fresh: list[Delivery]) -> None:
     """All new lines, typed and judged by the row rules, in temp table `incoming`."""
     feed = settings.feeds.get(frame.name, FeedSettings())
-    connection.execute(f"create or replace temp table incoming ({columns_ddl(frame)}, {_LOAD}, fault varchar, delivered varchar)")
+    connection.execute(
+        f"create or replace temp table incoming ({columns_ddl(frame)}, source_line_number bigint, ledger_sequence bigint, fault varchar, delivered varchar)"
+    )
     connection.execute(
         "create or replace temp table batch (source_file_hash varchar, ledger_sequence bigint, received_at timestamp, is_verified boolean)"
     )
@@ -129,7 +133,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
                 ), judged as (
                     select *, {casting.reasons(frame, types, feed)} as fault from delivered
                 )
-                select {picked}, source_file_hash, line, ledger_sequence, fault,
+                select {picked}, line, ledger_sequence, fault,
                        case when fault is not null then to_json(struct_pack({delivered}))::varchar end
                 from judged""",
             [files],
@@ -146,11 +150,11 @@ def _replace_days(connection: duckdb.DuckDBPyConnection, settings: Settings, fra
 
     The day is the node's own, so that the evening of one day never replaces the morning of the next.
     """
-    connection.execute("create or replace temp table replaced (source_file_hash varchar, source_line_number bigint, is_stored boolean)")
+    connection.execute("create or replace temp table replaced (ledger_sequence bigint, source_line_number bigint, is_stored boolean)")
     if settings.feeds.get(frame.name, FeedSettings()).replaces == "row" or frame.name not in EVENT_MOMENT:
         return
     node = "node_id" if "node_id" in frame.fields else "null::varchar"
-    lines = f"select source_file_hash, source_line_number, ledger_sequence, {node} as node_id, {EVENT_MOMENT[frame.name]} as moment"
+    lines = f"select ledger_sequence, source_line_number, {node} as node_id, {EVENT_MOMENT[frame.name]} as moment"
     connection.execute(
         f"""insert into replaced
             with zones as (
@@ -161,7 +165,7 @@ def _replace_days(connection: duckdb.DuckDBPyConnection, settings: Settings, fra
                 select every.*, ((moment at time zone 'UTC') at time zone coalesce(zones.time_zone, '{settings.time_zone}'))::date as day
                 from every left join zones using (node_id)
             )
-            select source_file_hash, source_line_number, is_stored from dated
+            select ledger_sequence, source_line_number, is_stored from dated
             qualify ledger_sequence < max(ledger_sequence) over (partition by node_id, day)"""
     )
 
@@ -174,7 +178,9 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     """
     key = ", ".join(f"coalesce({column}::varchar, '')" for column in _key(frame))
     content = ", ".join(frame.fields)
-    kept = "not exists (select 1 from replaced r where r.source_file_hash = t.source_file_hash and r.source_line_number = t.source_line_number)"
+    kept = (
+        "not exists (select 1 from replaced r where r.ledger_sequence = t.ledger_sequence and r.source_line_number = t.source_line_number)"
+    )
     connection.execute(
         f"""create or replace temp table rivals as
             with hashed as (
@@ -188,10 +194,10 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     connection.execute(
         f"""create or replace temp table verdicts as
             with competing as (
-                select {content}, source_file_hash, source_line_number, ledger_sequence, false as is_stored
+                select {content}, ledger_sequence, source_line_number, false as is_stored
                 from incoming t where fault is null and hash({key}) in (select key_hash from rivals) and {kept}
                 union all
-                select {content}, source_file_hash, source_line_number, ledger_sequence, true
+                select {content}, ledger_sequence, source_line_number, true
                 from raw.{frame.name} t where hash({key}) in (select key_hash from rivals) and {kept}
             ), same as (
                 select *, md5(struct_pack({", ".join(f"{c} := {c}" for c in frame.fields)})::varchar) as content_hash from competing
@@ -201,7 +207,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
                     row_number() over (partition by {key}, content_hash order by is_stored desc, ledger_sequence, source_line_number) as nth
                 from same
             )
-            select source_file_hash, source_line_number, is_stored,
+            select ledger_sequence, source_line_number, is_stored,
                    case when content_hash <> winner_hash then 'superseded' when nth > 1 then 'duplicate' end as status
             from told where content_hash <> winner_hash or nth > 1
             union all select *, 'superseded' from replaced"""
@@ -209,28 +215,36 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
 
 
 def _store(connection: duckdb.DuckDBPyConnection, frame: Frame, fresh: list[Delivery]) -> None:
-    feed, columns = frame.name, ", ".join((*frame.fields, "source_file_hash", "source_line_number", "ledger_sequence"))
-    same_line = "v.source_file_hash = t.source_file_hash and v.source_line_number = t.source_line_number"
+    """Write what the verdicts leave; a file is known by its ledger number until its hash is written beside its lines."""
+    feed, columns = frame.name, ", ".join((*frame.fields, "source_line_number", "ledger_sequence"))
+    same_line = "v.ledger_sequence = t.ledger_sequence and v.source_line_number = t.source_line_number"
+    losers = connection.execute("select count(*) from verdicts").fetchone()
+    kept = f" and not exists (select 1 from verdicts v where {same_line})" if losers and losers[0] else ""
+    connection.execute(f"insert into raw.delivered_files select '{feed}', source_file_hash, ledger_sequence, is_verified from batch")
     connection.execute(
         f"""insert into raw.file_lines
-            select '{feed}', source_file_hash, 'accepted', -count(*) from verdicts where is_stored group by all
-            union all select '{feed}', source_file_hash, status, count(*) from verdicts group by all
-            union all select '{feed}', source_file_hash, 'quarantined', count(*) from incoming where fault is not null group by all
-            union all select '{feed}', t.source_file_hash, 'accepted', count(*) from incoming t
-                where fault is null and not exists (select 1 from verdicts v where {same_line}) group by all
-            union all select '{feed}', source_file_hash, 'accepted', 0 from batch"""
+            with counted as (
+                select ledger_sequence, 'accepted' as status, -count(*) as lines from verdicts group by all
+                union all select ledger_sequence, status, count(*) from verdicts group by all
+                union all select ledger_sequence, if(fault is null, 'accepted', 'quarantined'), count(*) from incoming group by all
+                union all select ledger_sequence, 'accepted', 0 from batch
+            )
+            select '{feed}', f.source_file_hash, status, sum(lines) from counted
+            join raw.delivered_files f on f.feed = '{feed}' and f.ledger_sequence = counted.ledger_sequence group by all"""
     )
-    connection.execute(f"insert into raw.delivered_files select '{feed}', source_file_hash, is_verified from batch")
-    connection.execute(f"delete from raw.{feed} t using verdicts v where v.is_stored and {same_line}")
+    if kept:
+        connection.execute(f"delete from raw.{feed} t using verdicts v where v.is_stored and {same_line}")
     connection.execute(
-        "insert into raw.quarantined_lines"
-        f" select '{feed}', source_file_hash, source_line_number, fault, delivered from incoming where fault is not null"
+        f"""insert into raw.quarantined_lines
+            select '{feed}', source_file_hash, source_line_number, fault, delivered from incoming join batch using (ledger_sequence)
+            where fault is not null"""
     )
     order = EVENT_MOMENT.get(feed, frame.keys[0])
     first = (", key_first_at", f", {order}") if feed in VERSIONED else ("", "")
     connection.execute(
-        f"""insert into raw.{feed} ({columns}{first[0]}) select {columns}{first[1]} from incoming t
-            where fault is null and not exists (select 1 from verdicts v where {same_line}) order by {order}, source_line_number"""
+        f"""insert into raw.{feed} ({columns}, source_file_hash{first[0]})
+            select {columns}, source_file_hash{first[1]}
+            from (select * from incoming t where fault is null{kept} order by {order}, source_line_number) t join batch using (ledger_sequence)"""
     )
     if feed in VERSIONED:
         _keep_first_moment(connection, frame)
