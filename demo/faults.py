@@ -61,7 +61,7 @@ def _added(name: str, line: str) -> Callable[[Path, Path], None]:
 
     def apply(inbox: Path, file: Path) -> None:
         day = file.stem.removeprefix("pos_sales_")
-        (file.parent / f"pos_sales_{name}.csv").write_text(_HEAD + line.format(day=day) + "\n", encoding="utf-8")
+        (file.parent / f"pos_sales_{name}.csv").write_text(_HEAD + line.format(day=day, name=name) + "\n", encoding="utf-8")
 
     return apply
 
@@ -137,7 +137,7 @@ def _semicolons(content: bytes) -> bytes:
     return "".join(";".join(c.replace(".", ",") if n == price else c for n, c in enumerate(cells)) + "\n" for cells in lines).encode()
 
 
-_LINE = "X1,1,{day}T10:00:00Z,STORE-BERLIN,01001,1,2.0"
+_LINE = "X-{name},1,{day}T10:00:00Z,STORE-BERLIN,01001,1,2.0"
 FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in (

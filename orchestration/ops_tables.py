@@ -42,7 +42,7 @@ create or replace table ops.quarantine as
 select q.feed, l.file_name, q.source_file_hash, q.source_line_number, q.reason, q.delivered
 from (
     select feed, source_file_hash, source_line_number, reason, delivered from raw.quarantined_lines
-    union all select feed, source_file_hash, source_line_number, reason, null from held_lines
+    union all select feed, source_file_hash, source_line_number, reason, delivered from held_lines
 ) q
 left join (select * from ledger where status = 'landed') l on l.feed = q.feed and l.file_hash = q.source_file_hash
 order by q.feed, l.file_name, q.source_line_number
@@ -67,7 +67,7 @@ def build(deployment: Deployment) -> dict[str, int]:
         warehouse.register("ledger", ledger)
         warehouse.register("gate_rows", gates)
         held = "intermediate.int_held_lines" if has_table(warehouse, "intermediate", "int_held_lines") else None
-        empty = "(select null::varchar feed, null::varchar source_file_hash, null::bigint source_line_number, null::varchar reason limit 0)"
+        empty = "(select null::varchar feed, null::varchar source_file_hash, null::bigint source_line_number, null::varchar reason, null::varchar delivered limit 0)"
         warehouse.execute(f"create or replace temp view held_lines as select * from {held or empty}")
         warehouse.execute(_DELIVERIES)
         warehouse.execute(_QUARANTINE)

@@ -17,14 +17,14 @@ from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import facts_stand, mark_facts_built, read_day
 
 _TO_LOOK_AT = {  # where a data engineer starts on a bad morning
-    "deliveries": """select received_at, feed, file_name, status, received_lines as received, quarantined_lines as quarantined, reason
+    "deliveries": """select status, quarantined_lines as quarantined, received_lines as received, feed, file_name, reason, left(received_at, 16) as received_at
                      from ops.deliveries where status <> 'landed' or quarantined_lines > 0 order by ledger_sequence desc limit 20""",
-    "quarantine": """select feed, file_name, reason, count(*) as lines, min(source_line_number) as first_line,
+    "quarantine": """select count(*) as lines, reason, file_name, min(source_line_number) as first_line,
                             left(arg_min(delivered, source_line_number), 120) as first_delivered
-                     from ops.quarantine group by all order by lines desc, feed, file_name, reason limit 20""",
+                     from ops.quarantine group by all order by lines desc, file_name, reason limit 20""",
     "readiness": """select capability, feed, column_name, status, filled_share, without_it from ops.readiness
                     where status not in ('ready', 'not applicable') order by is_essential desc, capability, feed, column_name""",
-    "coverage": """select coverage_date, feed, node_id, line_count, status from marts.fct_feed_coverage_daily
+    "coverage": """select coverage_date::varchar as day, status, node_id, feed, line_count from marts.fct_feed_coverage_daily
                    where status in ('missing', 'partial') order by coverage_date desc, feed, node_id limit 20""",
 }
 

@@ -24,7 +24,11 @@ with unknown as (
                 )), false)
                 then 'ship_to_region_id:not_located'
             {% endif %}
-        end as reason
+        end as reason,
+        json_object(
+            'sku_id', sku_id
+            {% for column in node_columns %}, '{{ column }}', {{ column }}{% endfor %}
+        )::varchar as delivered
     from {{ source('raw', feed) }}
     {% if not loop.last %} union all {% endif %}
     {% endfor %}
