@@ -163,31 +163,9 @@ def convert(
         The file has not the columns of its feed.
     """
     if plain_suffix(path) in SEGMENTED:
-        from orchestration.x12 import as_csv
-
-        table = target.with_suffix(".csv")
-        table.write_bytes(
-            as_csv(path, {name for source in feed.columns.values() for name in mapping.reads(source)} | {*feed.only, *feed.skip})
-        )
-        try:
-            return convert(reader, table, frame, feed.model_copy(update={"delimiter": ",", "encoding": "utf-8"}), target, check=check)
-        finally:
-            table.unlink()
+        return _convert_x12(reader, path, frame, feed, target, check=check)
     reading = _unpivoted(_reading(reader, path, feed), feed)
-    sources = {c: feed.columns.get(c, c) for c in frame.fields if c not in feed.constants}
-    missing = sorted(
-        {
-            name
-            for c, source in sources.items()
-            for name in mapping.reads(source)
-            if name not in reading.types and (c in frame.required or c in feed.columns)
-        }
-    )
-    if missing:
-        raise DeliveryError(
-            f"column {', '.join(missing)} is missing; the file has {', '.join(reading.types)}; map it under feeds.{frame.name}.columns or ask for a new file"
-        )
-    picked = {c: source for c, source in sources.items() if all(name in reading.types for name in mapping.reads(source))}
+    picked = _picked(frame, feed, reading)
     part = target.with_suffix(".part")
     _copy(reader, path, reading, _select(path, frame, feed, reading, picked), part, is_ordered=mapping.needs_order(picked.values()))
     if reading.keeps_rejects:
@@ -198,6 +176,34 @@ def convert(
     part.replace(target)
     used = {name for source in picked.values() for name in mapping.reads(source)} | {*feed.only, *feed.skip}
     return lines, types, sorted(set(reading.types) - used)
+
+
+def _convert_x12(
+    reader: duckdb.DuckDBPyConnection, path: Path, frame: Frame, feed: FeedSettings, target: Path, *, check: Callable[[int], None]
+) -> tuple[int, str, list[str]]:
+    """An X12 document is laid out as a table first; elements that no segment has are empty there."""
+    from orchestration.x12 import as_csv
+
+    wanted = {name for source in feed.columns.values() for name in mapping.reads(source)} | {*feed.only, *feed.skip}
+    table = target.with_suffix(".csv")
+    table.write_bytes(as_csv(path, wanted))
+    try:
+        return convert(reader, table, frame, feed.model_copy(update={"delimiter": ",", "encoding": "utf-8"}), target, check=check)
+    finally:
+        table.unlink()
+
+
+def _picked(frame: Frame, feed: FeedSettings, reading: _Reading) -> dict[str, mapping.Source]:
+    """What fills each contract column of this file; columns that a mapping names have to be there."""
+    sources = {c: feed.columns.get(c, c) for c in frame.fields if c not in feed.constants}
+    wanted = {name for c, source in sources.items() if c in frame.required or c in feed.columns for name in mapping.reads(source)}
+    wanted |= {*feed.only, *feed.skip, *([feed.units.column] if feed.units else [])}
+    missing = sorted(name for name in wanted if name not in reading.types)
+    if missing:
+        raise DeliveryError(
+            f"column {', '.join(missing)} is missing; the file has {', '.join(reading.types)}; map it under feeds.{frame.name} or ask for a new file"
+        )
+    return {c: source for c, source in sources.items() if all(name in reading.types for name in mapping.reads(source))}
 
 
 def _reading(reader: duckdb.DuckDBPyConnection, path: Path, feed: FeedSettings) -> _Reading:

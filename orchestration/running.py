@@ -6,13 +6,14 @@ printing (`cli.py`).
 
 import contextlib
 import datetime as dt
+import fcntl
 import io
 import os
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +60,22 @@ class ReplayError(RuntimeError):
     """The day cannot be derived again; the message says why."""
 
 
+@contextlib.contextmanager
+def only_run(settings: Settings) -> Iterator[None]:
+    """Wait until no other command runs a day of this deployment, and keep others waiting."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # freed with the process, however it ends
+        yield
+
+
 def run_day(deployment: Deployment, as_of_date: dt.date, *, progress: Progress | None = None, ephemeral: bool = False) -> Outcome:
-    """Run the job for one day in this process and say what it came to."""
+    """Run the job for one day in this process and say what it came to; two runs of a deployment follow each other."""
+    with only_run(deployment.settings):
+        return _run_day(deployment, as_of_date, progress=progress, ephemeral=ephemeral)
+
+
+def _run_day(deployment: Deployment, as_of_date: dt.date, *, progress: Progress | None, ephemeral: bool) -> Outcome:
     started: dict[str, float] = {}
     seconds: dict[str, float] = {}
     errors: list[str] = []

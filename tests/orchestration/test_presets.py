@@ -183,3 +183,9 @@ def test_every_preset_is_a_mapping_that_settings_accept(tmp_path: Path) -> None:
             {"currency": "EUR", "time_zone": "UTC", "data_dir": ".", "first_date": "2020-01-01", "feeds": {"returns": {"preset": "sap"}}},
             tmp_path / "s",
         )
+
+
+def test_a_file_without_a_column_that_sorts_its_lines_is_refused_by_name(tmp_path: Path) -> None:
+    settings, feed = make(tmp_path, "square_items")
+    put(settings, "items.csv", SQUARE.replace("Event Type", "Kind"), feed)
+    assert "column Event Type is missing" in load(settings, feed)["ledger"][0].reason
