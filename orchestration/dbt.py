@@ -73,7 +73,7 @@ def _manifest(_project_hash: str) -> Any:
 def invoke(arguments: list[str], *, folder: Path, warehouse: Path | None = None) -> tuple[Any, list[dict[str, Any]]]:
     """Run a dbt command in this process, its artifacts and log in a folder; returns dbt's results and its events by node.
 
-    Another process would pay for starting dbt and for parsing (six seconds) at each of a day's two passes.
+    Another process would pay for starting dbt and for parsing at each of a day's two passes.
 
     Raises
     ------

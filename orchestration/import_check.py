@@ -49,6 +49,8 @@ class Checked:
 def check_file(settings: Settings, feed: str, path: Path) -> Checked:
     """Read a file as ``feed`` would, and say what would become of it."""
     frame, chosen = FEEDS[feed], settings.feeds[feed]
+    if any(sign in str(path.resolve()) for sign in "*?[]"):
+        return Checked(feed, "its path holds a sign that file patterns read as their own; rename it", {}, {}, [], [], [])
     with tempfile.TemporaryDirectory() as scratch, open_reader(Path(scratch), path.resolve().parent, Path(scratch)) as reader:
         folder = Path(scratch) / "landing" / feed
         folder.mkdir(parents=True)

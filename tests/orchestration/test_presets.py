@@ -7,7 +7,7 @@ import pytest
 
 from orchestration import presets
 from orchestration.import_check import check_file
-from orchestration.settings import Settings, parse_settings
+from orchestration.settings import Settings, SettingsError, parse_settings
 from tests.orchestration.test_ingest import load, put
 
 ISA = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260718*0800*U*00401*000000007*0*P*>~"
@@ -175,10 +175,17 @@ def test_a_check_shows_the_mapping_and_the_reasons_and_changes_nothing(tmp_path:
     assert sorted(p for p in tmp_path.rglob("*")) == before
 
 
+def test_a_check_reads_no_other_file_than_the_one_it_is_given(tmp_path: Path) -> None:
+    settings, feed = make(tmp_path, "square_items")
+    put(settings, "i1.csv", SQUARE, feed)
+    found = check_file(settings, feed, put(settings, "i*.csv", SQUARE, feed))
+    assert "file patterns" in found.problem
+
+
 def test_every_preset_is_a_mapping_that_settings_accept(tmp_path: Path) -> None:
     for name in presets.names():
         make(tmp_path, name)
-    with pytest.raises(Exception, match="presets are amazon_orders"):
+    with pytest.raises(SettingsError, match="presets are amazon_orders"):
         parse_settings(
             {"currency": "EUR", "time_zone": "UTC", "data_dir": ".", "first_date": "2020-01-01", "feeds": {"returns": {"preset": "sap"}}},
             tmp_path / "s",
