@@ -5,6 +5,7 @@ and unknown masters (dbt staging). For every file: received = accepted + duplica
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -13,7 +14,7 @@ from orchestration import casting
 from orchestration.landing import FIRST_LINE
 from orchestration.ops_store import Delivery
 from orchestration.settings import FeedSettings, Settings
-from orchestration.warehouse import columns_ddl, sql_type
+from orchestration.warehouse import WarehouseError, columns_ddl, sql_type
 from planning.frames import FEEDS, Frame
 
 VERSIONED = ("ecom_orders", "shipments", "supplier_orders")  # every version stays; staging takes the newest the day knew
@@ -39,8 +40,23 @@ EVENT_MOMENT = {
     "shipments": "shipped_at",
     "supplier_orders": "ordered_at",
 }
-_SHAPES_EVERYTHING = ("nodes", "regions", "sku_aliases")  # a change here can move any line to another day or place
-_LOAD = "source_file_hash varchar, source_line_number bigint, ledger_sequence bigint"
+_NODE_COLUMNS = {
+    "pos_sales": ("node_id",),
+    "returns": ("node_id",),
+    "inventory_snapshots": ("node_id",),
+    "shipments": ("origin_node_id", "destination_node_id"),
+    "supplier_orders": ("destination_node_id",),
+}
+_SHAPING = {  # columns of a master that facts of past days depend on, beside the key; another price or cost reaches KPIs when they are read
+    "nodes": ("node_type", "region_id", "time_zone", "opened_date", "closed_date", "closed_weekdays"),
+    "regions": ("time_zone", "postal_prefixes"),
+    "service_zones": (),
+    "skus": ("retired_date",),
+    "marketing_calendar": ("start_date", "end_date", "kind", "discount_rate", "known_from_date"),
+    "prices": ("unit_price", "known_from_date"),
+}
+_LOAD = "source_file_hash varchar, source_line_number bigint, ledger_sequence bigint, key_hash ubigint"
+_BATCH_LINES = 12_000_000  # lines loaded at a time: the memory of a long history is that of one batch
 _STATUSES = ("accepted", "duplicate", "superseded", "quarantined")
 
 
@@ -57,6 +73,9 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for feed, frame in FEEDS.items():
         first = ", key_first_at timestamp" if feed in VERSIONED else ""
         connection.execute(f"create table if not exists raw.{feed} ({columns_ddl(frame)}, {_LOAD}{first})")
+        found = [name for name, *_ in connection.execute(f"describe raw.{feed}").fetchall()]
+        if found != [*frame.fields, *(column.split()[0] for column in f"{_LOAD}{first}".split(", "))]:
+            raise WarehouseError(f"raw.{feed} was made by another version of nodewise; the warehouse is derived: nodewise rebuild")
     connection.execute(
         "create table if not exists raw.quarantined_lines (feed varchar, source_file_hash varchar, source_line_number bigint,"
         " reason varchar, delivered varchar)"
@@ -74,22 +93,19 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: str, ledger: list[Delivery]) -> Loaded:
-    """Load the feed's landed files that the warehouse has not seen, all at once, in one transaction."""
+    """Load the feed's landed files that the warehouse has not seen; each batch of files is a transaction, and stands or falls whole."""
     known = {row[0] for row in connection.execute("select distinct source_file_hash from raw.file_lines where feed = ?", [feed]).fetchall()}
     fresh = [d for d in ledger if d.feed == feed and d.status == "landed" and d.file_hash not in known]
     if not fresh:
         return Loaded(0, dict.fromkeys(_STATUSES, 0))
-    frame = FEEDS[feed]
-    connection.execute("begin")
-    try:
-        _stage(connection, settings, frame, fresh)
-        _replace_days(connection, settings, frame)
-        _decide(connection, frame)
-        _store(connection, frame, fresh)
-        connection.execute("commit")
-    except duckdb.Error:
-        connection.execute("rollback")
-        raise
+    for batch in _batches(fresh):
+        connection.execute("begin")
+        try:
+            _load_batch(connection, settings, FEEDS[feed], batch)
+            connection.execute("commit")
+        except duckdb.Error:
+            connection.execute("rollback")
+            raise
     hashes = ", ".join(f"'{d.file_hash}'" for d in fresh)
     counts = dict(
         connection.execute(
@@ -100,11 +116,32 @@ def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: s
     return Loaded(len(fresh), {status: int(counts.get(status, 0)) for status in _STATUSES})
 
 
+def _batches(fresh: list[Delivery]) -> Iterator[list[Delivery]]:
+    """Files in ledger order, together no more lines than a batch holds (a larger file is a batch of its own)."""
+    batch: list[Delivery] = []
+    for delivery in fresh:
+        if batch and sum(d.received_lines for d in batch) + delivery.received_lines > _BATCH_LINES:
+            yield batch
+            batch = []
+        batch.append(delivery)
+    if batch:
+        yield batch
+
+
+def _load_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Frame, batch: list[Delivery]) -> None:
+    _stage(connection, settings, frame, batch)
+    _replace_days(connection, settings, frame)
+    _decide(connection, frame)
+    _reshape(connection, frame)
+    _store(connection, frame)
+    _log_change(connection, frame, max(d.ledger_sequence for d in batch))
+
+
 def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Frame, fresh: list[Delivery]) -> None:
     """All new lines, typed and judged by the row rules, in temp table `incoming`."""
     feed = settings.feeds.get(frame.name, FeedSettings())
     connection.execute(
-        f"create or replace temp table incoming ({columns_ddl(frame)}, source_line_number bigint, ledger_sequence bigint, fault varchar, delivered varchar)"
+        f"create or replace temp table incoming ({columns_ddl(frame)}, source_line_number bigint, ledger_sequence bigint, key_hash ubigint, fault varchar, delivered varchar)"
     )
     connection.execute(
         "create or replace temp table batch (source_file_hash varchar, ledger_sequence bigint, received_at timestamp, is_verified boolean)"
@@ -133,11 +170,17 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
                 ), judged as (
                     select *, {casting.reasons(frame, types, feed)} as fault from delivered
                 )
-                select {picked}, line, ledger_sequence, fault,
+                select {picked}, line, ledger_sequence, {_key_hash(frame, "typed_", typed)}, fault,
                        case when fault is not null then to_json(struct_pack({delivered}))::varchar end
                 from judged""",
             [files],
         )
+
+
+def _key_hash(frame: Frame, prefix: str, present: list[str]) -> str:
+    """SQL that is one number for the key of a line: lines of the same key share it, the few others that do are told apart later."""
+    cells = [f"coalesce({prefix}{name}::varchar, '')" if name in present else "''" for name in frame.keys]
+    return f"hash({', '.join(cells)})"
 
 
 def _key(frame: Frame) -> list[str]:
@@ -160,7 +203,11 @@ def _replace_days(connection: duckdb.DuckDBPyConnection, settings: Settings, fra
             with zones as (
                 select node_id, arg_max(time_zone, ledger_sequence) as time_zone from raw.nodes group by all
             ), every as (
-                {lines}, false as is_stored from incoming where fault is null union all {lines}, true from raw.{frame.name}
+                {lines}, false as is_stored from incoming where fault is null
+                union all
+                {lines}, true from raw.{frame.name}
+                where {EVENT_MOMENT[frame.name]} between (select min({EVENT_MOMENT[frame.name]}) from incoming where fault is null) - interval 2 day
+                    and (select max({EVENT_MOMENT[frame.name]}) from incoming where fault is null) + interval 2 day
             ), dated as (
                 select every.*, ((moment at time zone 'UTC') at time zone coalesce(zones.time_zone, '{settings.time_zone}'))::date as day
                 from every left join zones using (node_id)
@@ -184,10 +231,9 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     connection.execute(
         f"""create or replace temp table rivals as
             with hashed as (
-                select hash({key}) as key_hash from incoming where fault is null
+                select key_hash from incoming where fault is null
                 union all
-                select hash({key}) from raw.{frame.name}
-                where hash({key}) in (select hash({key}) from incoming where fault is null)
+                select key_hash from raw.{frame.name} where key_hash in (select key_hash from incoming where fault is null)
             )
             select key_hash from hashed group by key_hash having count(*) > 1"""
     )
@@ -195,10 +241,10 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
         f"""create or replace temp table verdicts as
             with competing as (
                 select {content}, ledger_sequence, source_line_number, false as is_stored
-                from incoming t where fault is null and hash({key}) in (select key_hash from rivals) and {kept}
+                from incoming t where fault is null and key_hash in (select key_hash from rivals) and {kept}
                 union all
                 select {content}, ledger_sequence, source_line_number, true
-                from raw.{frame.name} t where hash({key}) in (select key_hash from rivals) and {kept}
+                from raw.{frame.name} t where key_hash in (select key_hash from rivals) and {kept}
             ), same as (
                 select *, md5(struct_pack({", ".join(f"{c} := {c}" for c in frame.fields)})::varchar) as content_hash from competing
             ), told as (
@@ -214,9 +260,20 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     )
 
 
-def _store(connection: duckdb.DuckDBPyConnection, frame: Frame, fresh: list[Delivery]) -> None:
+def _reshape(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
+    """Temp table `reshaped`: rows of a master that are new, or differ from the stored ones in what past facts depend on."""
+    columns = ", ".join((*frame.keys, *_SHAPING.get(frame.name, ())))
+    connection.execute(
+        f"""create or replace temp table reshaped as
+            select {columns} from incoming where fault is null except select {columns} from raw.{frame.name}"""
+        if frame.name in _SHAPING
+        else "create or replace temp table reshaped (nothing integer)"
+    )
+
+
+def _store(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     """Write what the verdicts leave; a file is known by its ledger number until its hash is written beside its lines."""
-    feed, columns = frame.name, ", ".join((*frame.fields, "source_line_number", "ledger_sequence"))
+    feed, columns = frame.name, ", ".join((*frame.fields, "source_line_number", "ledger_sequence", "key_hash"))
     same_line = "v.ledger_sequence = t.ledger_sequence and v.source_line_number = t.source_line_number"
     losers = connection.execute("select count(*) from verdicts").fetchone()
     kept = f" and not exists (select 1 from verdicts v where {same_line})" if losers and losers[0] else ""
@@ -248,7 +305,6 @@ def _store(connection: duckdb.DuckDBPyConnection, frame: Frame, fresh: list[Deli
     )
     if feed in VERSIONED:
         _keep_first_moment(connection, frame)
-    _log_change(connection, frame, max(d.ledger_sequence for d in fresh))
 
 
 def _keep_first_moment(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
@@ -258,7 +314,7 @@ def _keep_first_moment(connection: duckdb.DuckDBPyConnection, frame: Frame) -> N
     connection.execute(
         f"""update raw.{frame.name} t set key_first_at = k.first_at
             from (select {key}, min({moment}) as first_at from raw.{frame.name}
-                  where ({key}) in (select ({key}) from incoming where fault is null) group by all) k
+                  where key_hash in (select key_hash from incoming where fault is null) group by all) k
             where {same_key} and t.key_first_at <> k.first_at"""
     )
 
@@ -266,22 +322,34 @@ def _keep_first_moment(connection: duckdb.DuckDBPyConnection, frame: Frame) -> N
 def _log_change(connection: duckdb.DuckDBPyConnection, frame: Frame, sequence: int) -> None:
     """Remember the earliest business day the new lines can touch (a day of slack covers every time zone)."""
     feed = frame.name
-    if feed in VERSIONED:
-        key = ", ".join(frame.keys)
-        first = f"select min(key_first_at)::date - 1 from raw.{feed} where ({key}) in (select ({key}) from incoming where fault is null)"
-    elif feed in EVENT_MOMENT:
-        first = f"select min({EVENT_MOMENT[feed]})::date - 1 from incoming where fault is null"
-    elif feed in _SHAPES_EVERYTHING:
-        first = "select date '1900-01-01'"
-    elif feed == "skus":
-        events = " union all ".join(
-            f"select min({moment})::date - 1 as day from raw.{event} where sku_id in (select sku_id from incoming)"
-            for event, moment in EVENT_MOMENT.items()
-        )
-        first = f"select min(day) from ({events})"
-    else:
-        return
-    connection.execute(f"insert into raw.change_log select {sequence}, '{feed}', day from ({first}) as found(day) where day is not null")
+    match feed:
+        case "ecom_orders" | "shipments" | "supplier_orders":
+            first = f"select min(key_first_at)::date - 1 from raw.{feed} where key_hash in (select key_hash from incoming where fault is null)"
+        case "pos_sales" | "returns" | "inventory_snapshots":
+            first = f"select min({EVENT_MOMENT[feed]})::date - 1 from incoming where fault is null"
+        case "regions":
+            first = "select date '1900-01-01' from reshaped"
+        case "nodes" | "service_zones":
+            first = _first_event(_NODE_COLUMNS, "node_id")
+        case "skus":
+            first = _first_event(dict.fromkeys(EVENT_MOMENT, ("sku_id",)), "sku_id")
+        case "marketing_calendar":
+            first = "select min(start_date) from reshaped"
+        case "prices":
+            first = "select min(effective_date) from reshaped"
+        case _:
+            return
+    connection.execute(f"insert into raw.change_log select {sequence}, '{feed}', min(day) from ({first}) as found(day) having min(day) is not null")
+
+
+def _first_event(columns: Mapping[str, tuple[str, ...]], master: str) -> str:
+    """SQL that is the earliest day of any event that names a changed master."""
+    events = " union all ".join(
+        f"select min({EVENT_MOMENT[event]})::date - 1 as day from raw.{event} where {name} in (select {master} from reshaped)"
+        for event, names in columns.items()
+        for name in names
+    )
+    return f"select min(day) from ({events})"
 
 
 def unaccounted_files(connection: duckdb.DuckDBPyConnection, ledger: list[Delivery]) -> list[str]:

@@ -3,28 +3,37 @@
 
 with spans as (
     select
-        events.sku_id,
-        events.region_id,
-        min(events.demand_date) as first_date,
-        any_value(skus.retired_date) as retired_date
-    from {{ ref('int_demand_events_daily') }} as events
-    inner join {{ ref('stg_master__skus') }} as skus on events.sku_id = skus.sku_id
-    group by all
+        asked.sku_id,
+        asked.region_id,
+        (row_number() over (order by asked.sku_id, asked.region_id))::int as pair_number,
+        asked.first_date,
+        least(skus.retired_date, {{ as_of_date() }}) as last_date
+    from {{ ref('int_sku_regions_first_asked') }} as asked
+    inner join {{ ref('stg_master__skus') }} as skus on asked.sku_id = skus.sku_id
+),
+
+events as (
+    select spans.pair_number, spans.last_date, happened.*
+    from {{ ref('int_demand_events_daily') }} as happened
+    inner join spans on happened.sku_id = spans.sku_id and happened.region_id = spans.region_id
+    where happened.demand_date >= {{ changed_from() }}
 ),
 
 spine as (
     select
-        sku_id,
-        region_id,
-        unnest(generate_series(
-            greatest(first_date, {{ changed_from() }}),
-            least(coalesce(retired_date, {{ as_of_date() }}), {{ as_of_date() }}),
-            interval 1 day
-        ))::date as demand_date
+        pair_number,
+        unnest(generate_series(greatest(first_date, {{ changed_from() }}), last_date, interval 1 day))::date as demand_date
     from spans
-    union
-    select sku_id, region_id, demand_date from {{ ref('int_demand_events_daily') }}
-    where demand_date >= {{ changed_from() }}
+    where last_date >= {{ changed_from() }}
+    union all
+    select pair_number, demand_date from events
+    where demand_date > last_date
+),
+
+stocked_out as (
+    select spans.pair_number, days.demand_date
+    from {{ ref('int_regions_stocked_out_daily') }} as days
+    inner join spans on days.sku_id = spans.sku_id and days.region_id = spans.region_id
 ),
 
 silent as (  -- region-days on which somebody did not deliver
@@ -41,8 +50,8 @@ silent as (  -- region-days on which somebody did not deliver
 )
 
 select
-    spine.sku_id,
-    spine.region_id,
+    spans.sku_id,
+    spans.region_id,
     spine.demand_date,
     case when silent.region_id is null then coalesce(events.pos_units, 0) end as pos_units,
     case when silent.region_id is null then coalesce(events.ecom_units, 0) end as ecom_units,
@@ -53,15 +62,10 @@ select
             then coalesce(events.pos_units, 0) + coalesce(events.ecom_units, 0) - coalesce(events.cancelled_units, 0)
     end as demand_units,
     silent.region_id is null as is_complete,
-    stocked_out.sku_id is not null as is_censored
+    stocked_out.pair_number is not null as is_censored
 from spine
-left join {{ ref('int_demand_events_daily') }} as events
-    on
-        spine.sku_id = events.sku_id and spine.region_id = events.region_id and spine.demand_date = events.demand_date
-        and events.demand_date >= {{ changed_from() }}
-left join silent on spine.region_id = silent.region_id and spine.demand_date = silent.demand_date
-left join {{ ref('int_regions_stocked_out_daily') }} as stocked_out
-    on
-        spine.sku_id = stocked_out.sku_id and spine.region_id = stocked_out.region_id
-        and spine.demand_date = stocked_out.demand_date
-order by spine.demand_date, spine.sku_id, spine.region_id
+inner join spans on spine.pair_number = spans.pair_number
+left join events on spine.pair_number = events.pair_number and spine.demand_date = events.demand_date
+left join silent on spans.region_id = silent.region_id and spine.demand_date = silent.demand_date
+left join stocked_out on spine.pair_number = stocked_out.pair_number and spine.demand_date = stocked_out.demand_date
+order by spine.demand_date, spine.pair_number

@@ -3,12 +3,12 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail', pre_hook="{{ clear_window('coverage_date') }}") }}
 
 with by_file as (
-    select 'pos_sales' as feed, node_id, business_date as coverage_date, source_file_hash, count(*) as lines
+    select 'pos_sales' as feed, node_id, business_date as coverage_date, ledger_sequence, count(*) as lines
     from {{ ref('stg_pos__sales') }}
     where sold_at >= {{ changed_from() }} - interval 30 day
     group by all
     union all
-    select 'ecom_orders', '', business_date, source_file_hash, count(*)
+    select 'ecom_orders', '', business_date, ledger_sequence, count(*)
     from {{ ref('int_orders_current') }}
     where ordered_at >= {{ changed_from() }} - interval 30 day
     group by all
@@ -17,7 +17,7 @@ with by_file as (
 lines as (
     select feed, node_id, coverage_date, sum(lines)::bigint as lines, bool_and(files.is_verified) as is_verified
     from by_file
-    inner join {{ ref('stg_ops__delivered_files') }} as files using (feed, source_file_hash)
+    inner join {{ ref('stg_ops__delivered_files') }} as files using (feed, ledger_sequence)
     group by all
 ),
 

@@ -1,4 +1,5 @@
 -- One row per node, as last delivered, with a time zone.
+{{ config(materialized='table') }}  -- small, read by most models: a table tells the planner how small
 with source as (
     select * from {{ source('raw', 'nodes') }}
     {{ newest('node_id') }}

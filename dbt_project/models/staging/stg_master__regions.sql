@@ -1,4 +1,5 @@
 -- One row per demand region, as last delivered.
+{{ config(materialized='table') }}  -- small, read by most models: a table tells the planner how small
 select
     region_id,
     coalesce(name, region_id) as name,

@@ -1,4 +1,5 @@
 -- One row per node and region it serves, as last delivered.
+{{ config(materialized='table') }}  -- small, read by most models: a table tells the planner how small
 select
     node_id,
     region_id,

@@ -1,4 +1,5 @@
 -- One row per SKU, as last delivered.
+{{ config(materialized='table') }}  -- small, read by most models: a table tells the planner how small
 select
     sku_id,
     coalesce(name, sku_id) as name,

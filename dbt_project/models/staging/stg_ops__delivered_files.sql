@@ -2,5 +2,6 @@
 select
     feed,
     source_file_hash,
+    ledger_sequence,
     is_verified
 from {{ source('raw', 'delivered_files') }}

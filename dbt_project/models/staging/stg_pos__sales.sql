@@ -13,6 +13,6 @@ select
     sku_id,
     sold_units,
     unit_price,
-    source_file_hash
+    ledger_sequence
 from dated
-where business_date <= {{ as_of_date() }}
+where {{ by_the_day('sold_at', 'business_date') }}

@@ -24,4 +24,4 @@ select
     on_hand_units,
     reserved_units
 from dated
-where business_date <= {{ as_of_date() }}
+where {{ by_the_day('snapshot_at', 'business_date') }}

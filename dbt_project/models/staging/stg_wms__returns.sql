@@ -15,4 +15,4 @@ select
     condition,
     order_id
 from dated
-where business_date <= {{ as_of_date() }}
+where {{ by_the_day('returned_at', 'business_date') }}
