@@ -25,7 +25,7 @@ from orchestration.run_day import DBT_PROJECT, project_hash, read_day
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
 
-SECOND_PASS = "fct_demand_region_daily kpi_fill_rate_region_monthly kpi_on_time_monthly kpi_turns_node_monthly kpi_days_of_supply_node kpi_transfer_frequency_monthly kpi_total_landed_cost_monthly kpi_forecast_error kpi_transfer_plan"
+SECOND_PASS = "fct_demand_region_daily int_sku_nodes_monthly kpi_returns_sku_region exceptions kpi_fill_rate_region_monthly kpi_on_time_monthly kpi_turns_node_monthly kpi_days_of_supply_node kpi_transfer_frequency_monthly kpi_total_landed_cost_monthly kpi_forecast_error kpi_transfer_plan"
 WAREHOUSE_VARIABLE = "NODEWISE_WAREHOUSE"  # profiles.yml reads it
 
 

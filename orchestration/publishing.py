@@ -24,9 +24,10 @@ MONTHLY = {
     "marts.fct_demand_region_daily": "demand_date",
     "marts.fct_sku_node_daily": "stock_date",
     "marts.fct_feed_coverage_daily": "coverage_date",
+    "marts.fct_returns": "returned_date",
     "forecast.unconstrained_demand": "demand_date",
 }
-_BY_DAY = tuple(name for name in DECISIONS if name not in MONTHLY)
+_BY_DAY = (*(name for name in DECISIONS if name not in MONTHLY), "plan.exceptions")
 _NOT_IN_DUCKDB_FILE = (*MONTHLY, "forecast.demand_quantiles")
 _STORAGE_VERSION = "v1.2.0"  # read by DuckDB 1.2 and later
 

@@ -147,7 +147,7 @@ SHIPMENTS = Frame(
     key="shipment_id line_number",
     columns="shipment_id line_number kind sku_id shipped_units shipped_at",
     nullable="origin_node_id destination_node_id destination_region_id received_units promised_date delivered_at "
-    "freight_cost transfer_id order_id updated_at",
+    "freight_cost transfer_id order_id mode updated_at",
     allowed={"kind": ("customer", "transfer", "supplier")},
 )
 SUPPLIER_ORDERS = Frame(

@@ -75,6 +75,11 @@
     {% if is_incremental() %} delete from {{ this }} where {{ day }} >= {{ changed_from() }} {% else %} select 1 {% endif %}
 {%- endmacro %}
 
+{# The same for facts by month. #}
+{% macro clear_months(month) -%}
+    {% if is_incremental() %} delete from {{ this }} where {{ month }} >= date_trunc('month', {{ changed_from() }}) {% else %} select 1 {% endif %}
+{%- endmacro %}
+
 {% macro clear_documents() -%}
     {% if is_incremental() %} delete from {{ this }} where {{ key_in_window() }} {% else %} select 1 {% endif %}
 {%- endmacro %}

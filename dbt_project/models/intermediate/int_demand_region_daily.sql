@@ -31,7 +31,7 @@ spine as (
 ),
 
 stocked_out as (
-    select spans.pair_number, days.demand_date
+    select spans.pair_number, days.demand_date, days.is_censored
     from {{ ref('int_regions_stocked_out_daily') }} as days
     inner join spans on days.sku_id = spans.sku_id and days.region_id = spans.region_id
 ),
@@ -62,7 +62,8 @@ select
             then coalesce(events.pos_units, 0) + coalesce(events.ecom_units, 0) - coalesce(events.cancelled_units, 0)
     end as demand_units,
     silent.region_id is null as is_complete,
-    stocked_out.pair_number is not null as is_censored
+    stocked_out.pair_number is not null as is_stocked_out,
+    coalesce(stocked_out.is_censored, false) as is_censored
 from spine
 inner join spans on spine.pair_number = spans.pair_number
 left join events on spine.pair_number = events.pair_number and spine.demand_date = events.demand_date

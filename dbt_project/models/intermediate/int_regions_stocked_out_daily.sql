@@ -1,10 +1,16 @@
--- One row per SKU, region and business day of the window on which the region could not buy: sales are a lower bound of demand.
+-- One row per SKU, region and business day of the window on which a node that serves the region ran out; censored when the region could not buy,
+-- so that sales are a lower bound of demand.
 {{ config(materialized='view') }}
 
 with stock as (
     select sku_id, node_id, stock_date, is_stocked_out
     from {{ ref('fct_sku_node_daily') }}
     where stock_date >= {{ changed_from() }}
+),
+
+short as (  -- on most days nothing is out anywhere
+    select distinct sku_id, stock_date from stock
+    where is_stocked_out
 ),
 
 sells as (  -- nodes that serve a region, over the counter or by parcel
@@ -17,11 +23,12 @@ sells as (  -- nodes that serve a region, over the counter or by parcel
 select
     stock.sku_id,
     sells.region_id,
-    stock.stock_date as demand_date
+    stock.stock_date as demand_date,
+    bool_and(stock.is_stocked_out)
+    or coalesce(bool_or(stock.is_stocked_out) filter (where nodes.node_type = 'store'), false) as is_censored
 from stock
+semi join short on stock.sku_id = short.sku_id and stock.stock_date = short.stock_date
 inner join sells on stock.node_id = sells.node_id
 inner join {{ ref('stg_master__nodes') }} as nodes on stock.node_id = nodes.node_id
-group by all
-having
-    bool_and(stock.is_stocked_out)
-    or coalesce(bool_or(stock.is_stocked_out) filter (where nodes.node_type = 'store'), false)
+group by stock.sku_id, sells.region_id, stock.stock_date
+having bool_or(stock.is_stocked_out)

@@ -1,16 +1,22 @@
 -- One row per directed pair of nodes and mode, with what its shipments of the last half year really took.
-with observed as (
+with by_mode as (
+    select * from {{ ref('int_lane_lead_times_observed') }}
+),
+
+observed as (  -- shipments that tell no mode speak for every mode of their pair
     select
-        origin_node_id,
-        destination_node_id,
-        count(*) as observed_shipment_count,
-        avg(delivered_date - shipped_date) as observed_lead_time_days,
-        stddev_samp(delivered_date - shipped_date) as observed_lead_time_std_days,
-        avg((delivered_date <= promised_date)::int) as on_time_rate
-    from {{ ref('int_shipments_current') }}
-    where
-        kind = 'transfer' and delivered_date is not null
-        and shipped_date > {{ as_of_date() }} - {{ var('lead_time_days_window') }}
+        lanes.origin_node_id,
+        lanes.destination_node_id,
+        lanes.mode,
+        sum(by_mode.shipment_count) as shipment_count,
+        sum(by_mode.shipment_count * by_mode.lead_time_days) / sum(by_mode.shipment_count) as mean_days,
+        sum(by_mode.shipment_count * by_mode.lead_time_days * by_mode.lead_time_days) as square_days,
+        sum(by_mode.on_time_count) / nullif(sum(by_mode.promised_count), 0) as on_time_rate
+    from {{ ref('stg_master__lanes') }} as lanes
+    inner join by_mode
+        on
+            lanes.origin_node_id = by_mode.origin_node_id and lanes.destination_node_id = by_mode.destination_node_id
+            and by_mode.mode in (lanes.mode, '')
     group by all
 )
 
@@ -28,10 +34,12 @@ select
     lanes.departs_on,
     lanes.is_open,
     lanes.serves_bonded,
-    coalesce(observed.observed_shipment_count, 0) as observed_shipment_count,
-    round(observed.observed_lead_time_days, 6) as observed_lead_time_days,
-    round(observed.observed_lead_time_std_days, 6) as observed_lead_time_std_days,
+    coalesce(observed.shipment_count, 0)::bigint as observed_shipment_count,
+    round(observed.mean_days, 6) as observed_lead_time_days,
+    round(sqrt(greatest(
+        observed.square_days - observed.shipment_count * observed.mean_days * observed.mean_days, 0
+    ) / nullif(observed.shipment_count - 1, 0)), 6) as observed_lead_time_std_days,
     round(observed.on_time_rate, 6) as on_time_rate
 from {{ ref('stg_master__lanes') }} as lanes
-left join observed using (origin_node_id, destination_node_id)
+left join observed using (origin_node_id, destination_node_id, mode)
 order by lanes.origin_node_id, lanes.destination_node_id, lanes.mode

@@ -1,10 +1,10 @@
 -- One row per month: carrying + transfer + final mile cost of what was sold, lost margin of cancelled units apart.
 with carrying as (
     select
-        date_trunc('month', facts.stock_date)::date as month,
-        sum(greatest(facts.on_hand_units, 0) * skus.unit_cost * nodes.holding_cost_rate_per_year / 365) as carrying_cost,
+        facts.month,
+        sum(facts.on_hand_unit_days * skus.unit_cost * nodes.holding_cost_rate_per_year / 365) as carrying_cost,
         sum(facts.sold_units)::bigint as sold_units
-    from {{ ref('fct_sku_node_daily') }} as facts
+    from {{ ref('int_sku_nodes_monthly') }} as facts
     inner join {{ ref('stg_master__skus') }} as skus on facts.sku_id = skus.sku_id
     inner join {{ ref('stg_master__nodes') }} as nodes on facts.node_id = nodes.node_id
     group by all

@@ -36,6 +36,7 @@ select
     shipment_id,
     line_number,
     kind,
+    mode,
     origin_node_id,
     destination_node_id,
     destination_region_id,
