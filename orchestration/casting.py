@@ -27,10 +27,12 @@ _WRONG_KIND = {
 
 
 def cast(column: Column, delivered_type: str, feed: FeedSettings) -> str:
-    """SQL that is the contract value of a delivered column, null when the text does not spell one."""
+    """SQL that is the contract value of a delivered column, null when the text does not spell one (or not one in range, where set aside)."""
+    value = _cast(column, delivered_type, feed)
     if feed.units is not None and column.kind == "integer" and column.name.endswith("_units"):
-        return f"({_cast(column, delivered_type, feed)}) * ({_base_units(feed.units)})"
-    return _cast(column, delivered_type, feed)
+        value = f"({value}) * ({_base_units(feed.units)})"
+    outside = _outside(column, value) if column.name in feed.fields_set_aside else ""
+    return f"case when not ({outside}) then {value} end" if outside else value
 
 
 def _base_units(units: Units) -> str:
@@ -105,11 +107,11 @@ def reasons(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
         typed = f"typed_{name}"
         if name in frame.required:
             cases.append(f"when {name} is null then '{name}:missing'")
+        if name in feed.fields_set_aside:
+            continue
         cases.append(f"when {name} is not null and {typed} is null then '{name}:{_WRONG_KIND[column.kind]}'")
-        bounds = [f"{typed} < {column.minimum}" for _ in [0] if column.minimum is not None]
-        bounds += [f"{typed} > {column.maximum}" for _ in [0] if column.maximum is not None]
-        if bounds:
-            cases.append(f"when {' or '.join(bounds)} then '{name}:out_of_range'")
+        if outside := _outside(column, typed):
+            cases.append(f"when {outside} then '{name}:out_of_range'")
         if name in _HAPPENED:
             cases.append(f"when {typed} > received_at + interval {CLOCK_SLACK_HOURS} hour then '{name}:in_the_future'")
         if name in feed.check_digits:
@@ -118,6 +120,24 @@ def reasons(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
             words = ", ".join(f"'{word}'" for word in frame.allowed[name])
             cases.append(f"when {typed} not in ({words}) then '{name}:not_allowed'")
     return f"case {' '.join(cases)} end" if cases else "null::varchar"
+
+
+def _outside(column: Column, value: str) -> str:
+    """SQL that is true of a number outside the column's range, empty when it has none."""
+    bounds = [f"{value} < {column.minimum}" for _ in [0] if column.minimum is not None]
+    bounds += [f"{value} > {column.maximum}" for _ in [0] if column.maximum is not None]
+    return " or ".join(bounds)
+
+
+def fields_set_aside(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
+    """SQL that is the list of a line's fields that cannot be read and that the line can do without: (reason, delivered text)."""
+    found = [
+        f"case when {name} is not null and typed_{name} is null"
+        f" then struct_pack(reason := '{name}:{_WRONG_KIND[frame.fields[name].kind]}', delivered := json_object('{name}', {name})::varchar) end"
+        for name in feed.fields_set_aside
+        if name in types
+    ]
+    return f"list_filter([{', '.join(found)}], lambda field: field is not null)" if found else "null"
 
 
 def _is_gtin(x: str) -> str:

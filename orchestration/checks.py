@@ -78,7 +78,7 @@ with counted as (
     select feed, source_file_hash, sum(lines) as received from raw.file_lines group by all
 ), broken as (  -- lines that settings declare to be no business of the feed are not dirt
     select feed, source_file_hash, count(*) as quarantined from raw.quarantined_lines
-    where not list_contains($declared, feed || '/' || reason) group by all
+    where scope = 'line' and not list_contains($declared, feed || '/' || reason) group by all
 ), profile as (
     select l.feed || '/' || l.file_name as file, l.ledger_sequence, c.received::bigint as received_lines,
         coalesce(b.quarantined, 0) / greatest(c.received, 1) as quarantined_share,

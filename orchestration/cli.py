@@ -358,10 +358,13 @@ def dev(
 ) -> None:
     """Dagster's UI, schedule and sensor on this deployment, on the loopback address."""
     from orchestration.definitions import SETTINGS_VARIABLE
-    from orchestration.instance import open_instance
+    from orchestration.instance import only_server, open_instance
     from orchestration.settings import load_settings
 
     chosen = load_settings(settings)
+    if not only_server(chosen):
+        _tell_problems(1, "dev", [f"{chosen.data_dir} is served by another nodewise dev already; end that one first"])
+        raise typer.Exit(1)
     os.environ[SETTINGS_VARIABLE] = str(settings.resolve())
     open_instance(chosen).dispose()  # its tables stand before several processes look for them
     command = str(Path(sys.executable).parent / "dagster")

@@ -25,7 +25,21 @@ from orchestration.run_day import DBT_PROJECT, project_hash, read_day
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
 
-SECOND_PASS = "fct_demand_region_daily int_sku_nodes_monthly kpi_returns_sku_region exceptions kpi_fill_rate_region_monthly kpi_on_time_monthly kpi_turns_node_monthly kpi_days_of_supply_node kpi_transfer_frequency_monthly kpi_total_landed_cost_monthly kpi_forecast_error kpi_transfer_plan"
+SECOND_PASS_TABLES = (  # what needs forecasts and plans, by schema and name
+    ("intermediate", "int_sku_nodes_monthly"),
+    ("marts", "fct_demand_region_daily"),
+    ("marts", "kpi_returns_sku_region"),
+    ("marts", "kpi_fill_rate_region_monthly"),
+    ("marts", "kpi_on_time_monthly"),
+    ("marts", "kpi_turns_node_monthly"),
+    ("marts", "kpi_days_of_supply_node"),
+    ("marts", "kpi_transfer_frequency_monthly"),
+    ("marts", "kpi_total_landed_cost_monthly"),
+    ("marts", "kpi_forecast_error"),
+    ("marts", "kpi_transfer_plan"),
+    ("plan", "exceptions"),
+)
+SECOND_PASS = " ".join(name for _, name in SECOND_PASS_TABLES)
 WAREHOUSE_VARIABLE = "NODEWISE_WAREHOUSE"  # profiles.yml reads it
 
 

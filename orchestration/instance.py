@@ -1,8 +1,9 @@
 """The Dagster instance of a deployment.
 
-Belongs here: DAGSTER_HOME, healing runs whose process is gone. Does not: running anything.
+Belongs here: DAGSTER_HOME, healing runs whose process is gone, one server a deployment. Does not: running anything.
 """
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -37,6 +38,19 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
             instance.report_run_failed(run, "the process of this run is gone")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)  # else the next run waits for its pool slot
     return instance
+
+
+def only_server(settings: Settings) -> bool:
+    """Whether this process may serve the deployment: it keeps a lock that its own successors inherit, until the last of them is gone."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    lock = os.open(settings.data_dir / ".serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    os.set_inheritable(lock, True)
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -33,6 +33,8 @@ SETTLE_SECONDS = 2.0  # a file younger than this may still be growing
 FIRST_LINE = "_first_line"  # in a landing file's column types: lines before the first one that is data
 UNIT_OF_MEASURE = "unit_of_measure"
 NOT_OF_THIS_FEED = "line:not_of_this_feed"
+_E_MAIL = "[^@ ]+@[^@ ]+[.][A-Za-z]{2,}"  # an address of a person has no business in any column of the contract
+_REMOVED = "(personal data, removed)"
 REJECTED = "rejected"  # folder of the inbox where files nobody can read wait for their sender
 
 
@@ -175,7 +177,8 @@ def convert(
     part.chmod(0o600)
     part.replace(target)
     used = {name for source in picked.values() for name in mapping.reads(source)} | {*feed.only, *feed.skip}
-    return lines, types, sorted(set(reading.types) - used)
+    known = {name.casefold() for name in used}
+    return lines, types, sorted(name for name in reading.types if name.casefold() not in known)
 
 
 def _convert_x12(
@@ -196,14 +199,15 @@ def _convert_x12(
 def _picked(frame: Frame, feed: FeedSettings, reading: _Reading) -> dict[str, mapping.Source]:
     """What fills each contract column of this file; columns that a mapping names have to be there."""
     sources = {c: feed.columns.get(c, c) for c in frame.fields if c not in feed.constants}
+    present = {name.casefold() for name in reading.types}  # SQL names have no case either
     wanted = {name for c, source in sources.items() if c in frame.required or c in feed.columns for name in mapping.reads(source)}
     wanted |= {*feed.only, *feed.skip, *([feed.units.column] if feed.units else [])}
-    missing = sorted(name for name in wanted if name not in reading.types)
+    missing = sorted(name for name in wanted if name.casefold() not in present)
     if missing:
         raise DeliveryError(
             f"column {', '.join(missing)} is missing; the file has {', '.join(reading.types)}; map it under feeds.{frame.name} or ask for a new file"
         )
-    return {c: source for c, source in sources.items() if all(name in reading.types for name in mapping.reads(source))}
+    return {c: source for c, source in sources.items() if all(name.casefold() in present for name in mapping.reads(source))}
 
 
 def _reading(reader: duckdb.DuckDBPyConnection, path: Path, feed: FeedSettings) -> _Reading:
@@ -243,16 +247,24 @@ def _unpivoted(reading: _Reading, feed: FeedSettings) -> _Reading:
 
 def _select(path: Path, frame: Frame, feed: FeedSettings, reading: _Reading, picked: dict[str, mapping.Source]) -> str:
     """The select list of a landing file: delivered text of every contract column, and the line's fault if it shows already."""
-    columns = []
+    columns, faults = [], []
+    kinds = {name.casefold(): kind for name, kind in reading.types.items()}
     for name, source in picked.items():
         text = mapping.expression(source, is_day=frame.fields[name].kind == "date", file=path)
         if text is None:
             raise DeliveryError(f"the name of the file does not tell {name}; feeds.{frame.name}.columns.{name} wants {source}")
-        columns.append(f"{_native(text, reading.types[source]) if isinstance(source, str) else text} as {name}")
+        delivered = _native(text, kinds[source.casefold()]) if isinstance(source, str) else text
+        if frame.fields[name].kind == "string":
+            personal = f"contains(({delivered})::varchar, '@') and regexp_matches(({delivered})::varchar, '{_E_MAIL}')"
+            columns.append(f"if({personal}, '{_REMOVED}', {delivered}) as {name}")
+            faults.append(f"when {personal} then '{name}:personal_data'")
+        else:
+            columns.append(f"{delivered} as {name}")
     columns += [f"{literal(value)} as {name}" for name, value in feed.constants.items()]
     if feed.units is not None:
         columns.append(f"{identifier(feed.units.column)}::varchar as {UNIT_OF_MEASURE}")
-    faults = [f"when {' and '.join(identifier(n) + ' is null' for n in reading.types)} then 'line:malformed'"] if reading.is_json else []
+    if reading.is_json:
+        faults.insert(0, f"when {' and '.join(identifier(n) + ' is null' for n in reading.types)} then 'line:malformed'")
     for name, words in feed.only.items():
         faults.append(f"when coalesce({identifier(name)}::varchar, '') not in ({', '.join(map(literal, words))}) then '{NOT_OF_THIS_FEED}'")
     for name, words in feed.skip.items():
@@ -327,7 +339,7 @@ def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
             raise DeliveryError(f"the first line is not a header: {error}") from error
     if any("\ufffd" in name for name in header):
         raise DeliveryError(f"the first line is no {encoding} text; declare feeds.*.encoding or send it again")
-    if not header or len(set(header)) != len(header):
+    if not header or len({name.casefold() for name in header}) != len(header):
         raise DeliveryError(f"the first line is not a header of distinct names: {', '.join(header)[:200]}")
     return header
 

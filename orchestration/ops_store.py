@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 _SCHEMA = """
@@ -25,6 +25,9 @@ create table if not exists delivered_days (
     feed text not null, file_hash text not null, node_id text not null, day text not null, lines integer not null,
     primary key (feed, file_hash, node_id, day)
 );
+create table if not exists forgotten_files (
+    feed text not null, file_hash text not null, forgotten_at text not null, primary key (feed, file_hash)
+);
 create table if not exists gates (
     evaluation integer primary key autoincrement,
     gate text not null, check_name text not null, as_of_date text not null, input_hash text not null,
@@ -36,6 +39,9 @@ create table if not exists publications (
     model_version text, settings_hash text not null, content_hashes text not null, published_at text not null
 );
 """
+_STATUS = (
+    "case when status = 'landed' and (feed, file_hash) in (select feed, file_hash from forgotten_files) then 'forgotten' else status end"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,28 @@ def add_delivery(store: sqlite3.Connection, *, days: list[tuple[str, str, int]],
 
 
 def deliveries(store: sqlite3.Connection, *, through: int | None = None) -> list[Delivery]:
-    """The ledger in order, cut at a sequence number."""
-    rows = store.execute(
-        "select * from deliveries where ledger_sequence <= coalesce(?, ledger_sequence) order by ledger_sequence", (through,)
-    )
+    """The ledger in order, cut at a sequence number; a landed file whose lines are no longer kept is called forgotten."""
+    return _read(store, "ledger_sequence <= coalesce(?, ledger_sequence)", (through,))
+
+
+def _read(store: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Delivery]:
+    names = ", ".join(_STATUS if field.name == "status" else field.name for field in fields(Delivery))
+    rows = store.execute(f"select {names} from deliveries where {where} order by ledger_sequence", values)
     return [Delivery(*row) for row in rows]
+
+
+def landed_before(store: sqlite3.Connection, first_kept: str, feeds: tuple[str, ...]) -> list[Delivery]:
+    """Landed files of some feeds whose days all lie before a day (ISO) and that are not forgotten yet."""
+    old = (
+        f"status = 'landed' and feed in ({', '.join('?' * len(feeds))}) and (feed, file_hash) not in (select feed, file_hash from forgotten_files) and (feed, file_hash) in"
+        " (select feed, file_hash from delivered_days group by feed, file_hash having max(day) < ?)"
+    )
+    return _read(store, old, (*feeds, first_kept))
+
+
+def forget(store: sqlite3.Connection, delivery: Delivery, *, at: str) -> None:
+    """Remember that the lines of a landed file are no longer kept."""
+    store.execute("insert into forgotten_files values (?, ?, ?)", (delivery.feed, delivery.file_hash, at))
 
 
 def landed_sequence(store: sqlite3.Connection, feed: str, file_hash: str) -> int | None:

@@ -27,10 +27,10 @@ with counted as (
     from raw.file_lines group by all
 ), held as (select feed, source_file_hash, count(*) as held_lines from held_lines group by all)
 select l.ledger_sequence, l.feed, l.file_name, l.file_hash, l.received_at, l.status, l.reason, l.file_bytes, l.received_lines,
-    case when l.status = 'landed' then counted.accepted_lines - coalesce(held.held_lines, 0) else 0 end as accepted_lines,
-    case l.status when 'landed' then counted.duplicate_lines when 'duplicate' then l.received_lines else 0 end as duplicate_lines,
-    case when l.status = 'landed' then counted.superseded_lines else 0 end as superseded_lines,
-    case when l.status = 'landed' then counted.quarantined_lines + coalesce(held.held_lines, 0) else 0 end as quarantined_lines,
+    case when l.status in ('landed', 'forgotten') then counted.accepted_lines - coalesce(held.held_lines, 0) else 0 end as accepted_lines,
+    case when l.status in ('landed', 'forgotten') then counted.duplicate_lines when l.status = 'duplicate' then l.received_lines else 0 end as duplicate_lines,
+    case when l.status in ('landed', 'forgotten') then counted.superseded_lines else 0 end as superseded_lines,
+    case when l.status in ('landed', 'forgotten') then counted.quarantined_lines + coalesce(held.held_lines, 0) else 0 end as quarantined_lines,
     l.dropped_columns
 from ledger l
 left join counted on counted.feed = l.feed and counted.source_file_hash = l.file_hash
@@ -39,12 +39,12 @@ order by l.ledger_sequence
 """
 _QUARANTINE = """
 create or replace table ops.quarantine as
-select q.feed, l.file_name, q.source_file_hash, q.source_line_number, q.reason, q.delivered
+select q.feed, l.file_name, q.source_file_hash, q.source_line_number, q.scope, q.reason, q.delivered
 from (
-    select feed, source_file_hash, source_line_number, reason, delivered from raw.quarantined_lines
-    union all select feed, source_file_hash, source_line_number, reason, delivered from held_lines
+    select feed, source_file_hash, source_line_number, scope, reason, delivered from raw.quarantined_lines
+    union all select feed, source_file_hash, source_line_number, 'line', reason, delivered from held_lines
 ) q
-left join (select * from ledger where status = 'landed') l on l.feed = q.feed and l.file_hash = q.source_file_hash
+left join (select * from ledger where status in ('landed', 'forgotten')) l on l.feed = q.feed and l.file_hash = q.source_file_hash
 order by q.feed, l.file_name, q.source_line_number
 """
 

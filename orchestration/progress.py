@@ -21,6 +21,7 @@ _STAGES = {
     "plan__replenishments": "planning replenishments",
     "facts_and_kpis": "computing KPIs",
     "published__current": "publishing",
+    "ops__forgotten_files": "forgetting what is too old",
 }
 
 

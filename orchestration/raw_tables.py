@@ -78,7 +78,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
             raise WarehouseError(f"raw.{feed} was made by another version of nodewise; the warehouse is derived: nodewise rebuild")
     connection.execute(
         "create table if not exists raw.quarantined_lines (feed varchar, source_file_hash varchar, source_line_number bigint,"
-        " reason varchar, delivered varchar)"
+        " scope varchar, reason varchar, delivered varchar)"  # scope: the whole line, or a field that the line counts without
     )
     connection.execute("create table if not exists raw.file_lines (feed varchar, source_file_hash varchar, status varchar, lines bigint)")
     connection.execute(
@@ -141,7 +141,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
     """All new lines, typed and judged by the row rules, in temp table `incoming`."""
     feed = settings.feeds.get(frame.name, FeedSettings())
     connection.execute(
-        f"create or replace temp table incoming ({columns_ddl(frame)}, source_line_number bigint, ledger_sequence bigint, key_hash ubigint, fault varchar, delivered varchar)"
+        f"create or replace temp table incoming ({columns_ddl(frame)}, source_line_number bigint, ledger_sequence bigint, key_hash ubigint, fault varchar, delivered varchar,"
+        " set_aside struct(reason varchar, delivered varchar)[])"
     )
     connection.execute(
         "create or replace temp table batch (source_file_hash varchar, ledger_sequence bigint, received_at timestamp, is_verified boolean)"
@@ -171,7 +172,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, settings: Settings, frame: Fra
                     select *, {casting.reasons(frame, types, feed)} as fault from delivered
                 )
                 select {picked}, line, ledger_sequence, {_key_hash(frame, "typed_", typed)}, fault,
-                       case when fault is not null then to_json(struct_pack({delivered}))::varchar end
+                       case when fault is not null then to_json(struct_pack({delivered}))::varchar end,
+                       {casting.fields_set_aside(frame, types, feed)}
                 from judged""",
             [files],
         )
@@ -293,8 +295,11 @@ def _store(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
         connection.execute(f"delete from raw.{feed} t using verdicts v where v.is_stored and {same_line}")
     connection.execute(
         f"""insert into raw.quarantined_lines
-            select '{feed}', source_file_hash, source_line_number, fault, delivered from incoming join batch using (ledger_sequence)
-            where fault is not null"""
+            select '{feed}', source_file_hash, source_line_number, 'line', fault, delivered from incoming join batch using (ledger_sequence)
+            where fault is not null
+            union all
+            select '{feed}', source_file_hash, source_line_number, 'field', unnest(set_aside, recursive := true)
+            from (select * from incoming t where fault is null and len(set_aside) > 0{kept}) join batch using (ledger_sequence)"""
     )
     order = EVENT_MOMENT.get(feed, frame.keys[0])
     first = (", key_first_at", f", {order}") if feed in VERSIONED else ("", "")
@@ -324,7 +329,9 @@ def _log_change(connection: duckdb.DuckDBPyConnection, frame: Frame, sequence: i
     feed = frame.name
     match feed:
         case "ecom_orders" | "shipments" | "supplier_orders":
-            first = f"select min(key_first_at)::date - 1 from raw.{feed} where key_hash in (select key_hash from incoming where fault is null)"
+            first = (
+                f"select min(key_first_at)::date - 1 from raw.{feed} where key_hash in (select key_hash from incoming where fault is null)"
+            )
         case "pos_sales" | "returns" | "inventory_snapshots":
             first = f"select min({EVENT_MOMENT[feed]})::date - 1 from incoming where fault is null"
         case "regions":
@@ -339,7 +346,9 @@ def _log_change(connection: duckdb.DuckDBPyConnection, frame: Frame, sequence: i
             first = "select min(effective_date) from reshaped"
         case _:
             return
-    connection.execute(f"insert into raw.change_log select {sequence}, '{feed}', min(day) from ({first}) as found(day) having min(day) is not null")
+    connection.execute(
+        f"insert into raw.change_log select {sequence}, '{feed}', min(day) from ({first}) as found(day) having min(day) is not null"
+    )
 
 
 def _first_event(columns: Mapping[str, tuple[str, ...]], master: str) -> str:

@@ -40,7 +40,7 @@ class NoRunDayError(RuntimeError):
 
 def settings_hash(settings: Settings) -> str:
     """Hash of the settings that shape results (not of where data lies, nor of the schedule)."""
-    content = settings.model_dump(mode="json", exclude={"data_dir", "schedule", "publish"})
+    content = settings.model_dump(mode="json", exclude={"data_dir", "schedule", "publish", "retention"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -56,7 +56,7 @@ def project_hash() -> str:
 
 def input_hash(settings: Settings, ledger: list[Delivery], as_of_date: dt.date) -> str:
     """Hash of the day, the settings and the set of landed contents; the order of delivery does not matter."""
-    content = sorted(f"{d.feed}:{d.file_hash}" for d in ledger if d.status == "landed")
+    content = sorted(f"{d.feed}:{d.file_hash}" for d in ledger if d.status in ("landed", "forgotten"))
     return hashlib.sha256("|".join([as_of_date.isoformat(), settings_hash(settings), project_hash(), *content]).encode()).hexdigest()
 
 
@@ -112,7 +112,9 @@ def _changed_from(connection: duckdb.DuckDBPyConnection, settings: Settings, as_
         ).fetchone()
         candidates += [row[0]] if row and row[0] else []
     for feed, day in (("marketing_calendar", "start_date"), ("prices", "effective_date")):  # declared for the past, known from now on
-        row = connection.execute(f"select min({day}) from raw.{feed} where known_from_date > ? and {day} < known_from_date", [last_day]).fetchone()
+        row = connection.execute(
+            f"select min({day}) from raw.{feed} where known_from_date > ? and {day} < known_from_date", [last_day]
+        ).fetchone()
         candidates += [row[0]] if row and row[0] else []
     return max(min(candidates), settings.first_date)
 

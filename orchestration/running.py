@@ -168,6 +168,12 @@ def replay(
     then = found[-1]
     if then.settings_hash != settings_hash(settings):
         raise ReplayError(f"{as_of_date} was published with other settings; put the settings of that day back to replay it")
+    with ops_store.open_store(settings.ops) as store:
+        gone = [d for d in ops_store.deliveries(store, through=then.ledger_sequence) if d.status == "forgotten"]
+    if gone:
+        raise ReplayError(
+            f"{as_of_date} read {len(gone)} files that retention.landing_days has removed ({gone[0].feed}/{gone[0].file_name}, …)"
+        )
     with tempfile.TemporaryDirectory(prefix="nodewise-replay-") as folder:
         scratch = settings.model_copy(update={"data_dir": Path(folder)})
         _cut(settings, scratch, then)

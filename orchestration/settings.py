@@ -72,6 +72,10 @@ class FeedSettings(_Frozen):
     decimal_mark: Literal[".", ","] = "."
     time_zone: TimeZone | None = Field(None, description="of moments without an offset; without it they are quarantined")
     exclude: tuple[Exclusion, ...] = ()
+    fields_set_aside: tuple[str, ...] = Field(
+        (),
+        description="columns that may be empty: what cannot be read in them is set aside with its reason, and the line counts without it",
+    )
     only: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="column in the file: words of lines that belong to this feed"
     )
@@ -132,6 +136,13 @@ class PublishSettings(_Frozen):
     keep_versions: int = Field(14, ge=1, description="published days kept beside the current one")
 
 
+class RetentionSettings(_Frozen):
+    """What is forgotten, and when."""
+
+    landing_days: int | None = Field(None, ge=200, description="landed files whose days are all older are removed; empty: never")
+    run_days: int = Field(90, ge=1, description="Dagster runs that are older are deleted with their log")
+
+
 class Settings(_Frozen):
     """One deployment."""
 
@@ -145,16 +156,23 @@ class Settings(_Frozen):
     planning: PlanningSettings = PlanningSettings()
     gates: GateSettings = GateSettings()
     publish: PublishSettings = PublishSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     def model_post_init(self, _context: object) -> None:
-        """Refuse feeds and columns the contract does not know."""
+        """Refuse feeds and columns the contract does not know, and a landing area shorter than what a forecast looks at."""
+        kept = self.retention.landing_days
+        if kept is not None and kept < self.forecast.history_days + 90:
+            raise ValueError(f"retention.landing_days {kept} is less than forecast.history_days + 90: a rebuild could not forecast")
         for name, feed in self.feeds.items():
             if name not in FEEDS:
                 raise ValueError(f"feeds: {name!r} is not a feed; feeds are {', '.join(FEEDS)}")
-            named = (*feed.columns, *feed.constants, *(rule.column for rule in feed.exclude))
+            named = (*feed.columns, *feed.constants, *feed.fields_set_aside, *(rule.column for rule in feed.exclude))
             unknown = [column for column in named if column not in FEEDS[name].fields]
             if unknown:
                 raise ValueError(f"feeds.{name}: {', '.join(unknown)} not in the contract; it has {', '.join(FEEDS[name].fields)}")
+            needed = [column for column in feed.fields_set_aside if column in FEEDS[name].required]
+            if needed:
+                raise ValueError(f"feeds.{name}.fields_set_aside: a line without {', '.join(needed)} means nothing")
 
     @property
     def inbox(self) -> Path:

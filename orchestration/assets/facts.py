@@ -18,8 +18,8 @@ from orchestration.run_day import facts_stand, mark_facts_built, read_day
 
 _TO_LOOK_AT = {  # where a data engineer starts on a bad morning
     "deliveries": """select status, quarantined_lines as quarantined, received_lines as received, feed, file_name, reason, left(received_at, 16) as received_at
-                     from ops.deliveries where status <> 'landed' or quarantined_lines > 0 order by ledger_sequence desc limit 20""",
-    "quarantine": """select count(*) as lines, reason, file_name, min(source_line_number) as first_line,
+                     from ops.deliveries where status in ('duplicate', 'rejected') or quarantined_lines > 0 order by ledger_sequence desc limit 20""",
+    "quarantine": """select count(*) as lines, scope, reason, file_name, min(source_line_number) as first_line,
                             left(arg_min(delivered, source_line_number), 120) as first_delivered
                      from ops.quarantine group by all order by lines desc, file_name, reason limit 20""",
     "readiness": """select capability, feed, column_name, status, filled_share, without_it from ops.readiness

@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration import gates, ops_store, raw_tables, run_day
 from orchestration.deployment import Deployment
+from orchestration.housekeeping import refuse_a_full_disk
 from orchestration.landing import land_inbox
 from orchestration.metadata import frame_schema
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL, as_of_date
@@ -27,6 +28,7 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
     @dg.asset(key=LEDGER, group_name="raw", owners=OWNERS, kinds={"sqlite"}, **shared, description="One row per delivered file.")
     def ledger(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         gates.refuse_past_days(deployment, as_of_date(context))
+        refuse_a_full_disk(deployment.settings)
         landed = land_inbox(deployment.settings)
         return dg.MaterializeResult(
             metadata={"landed_file_count": landed.landed, "duplicate_file_count": landed.duplicates, "rejected_file_count": landed.rejected}

@@ -1,14 +1,17 @@
-"""Stage 5: the day becomes readable.
+"""Stage 5: the day becomes readable, and what is too old is forgotten.
 
-Belongs here: the gate, the docs, calling `publishing.py`. Does not: how files are written.
+Belongs here: the gate, the docs, calling `publishing.py` and `housekeeping.py`. Does not: how files are written.
 """
+
+import datetime as dt
 
 import dagster as dg
 
 from orchestration import gates, ops_tables
-from orchestration.dbt import SECOND_PASS, docs
+from orchestration.dbt import SECOND_PASS_TABLES, docs
 from orchestration.deployment import Deployment
-from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
+from orchestration.housekeeping import forget_landing, forget_runs
+from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL, as_of_date
 from orchestration.publishing import DamagedPublishError, publish
 from orchestration.run_day import read_day
 
@@ -17,7 +20,7 @@ PUBLISHED = dg.AssetKey(["published", "current"])
 
 def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Assets of the stage."""
-    upstream = [["marts", name] for name in SECOND_PASS.split()] + [["plan", "replenishments"], ["ops", "deliveries"]]
+    upstream = [*map(list, SECOND_PASS_TABLES), ["plan", "replenishments"], ["ops", "deliveries"]]
 
     @dg.asset(
         key=PUBLISHED,
@@ -46,4 +49,19 @@ def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         ops_tables.build(deployment)
         return dg.MaterializeResult(metadata={"version": publication.version, "table_count": len(publication.content_hashes)})
 
-    return [published]
+    @dg.asset(
+        key=["ops", "forgotten_files"],
+        deps=[PUBLISHED],
+        group_name="ops",
+        owners=OWNERS,
+        kinds={"sqlite"},
+        partitions_def=partitions,
+        backfill_policy=ONE_RUN_A_DAY,
+        description="One row per landed file that is no longer kept (retention in the settings).",
+    )
+    def forgotten_files(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        files = forget_landing(deployment, as_of_date(context))
+        runs = 0 if deployment.is_replay else forget_runs(context.instance, deployment.settings, dt.datetime.now(dt.UTC))
+        return dg.MaterializeResult(metadata={"forgotten_file_count": len(files), "deleted_run_count": runs})
+
+    return [published, forgotten_files]

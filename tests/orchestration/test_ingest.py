@@ -1,6 +1,7 @@
 """Files to raw tables: dialects, strict casts, duplicates, corrections, whole files only, personal data."""
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from orchestration import landing, ops_store, raw_tables
-from orchestration.settings import Settings
+from orchestration.settings import Settings, SettingsError, parse_settings
 from orchestration.warehouse import open_warehouse
 
 HEADER = "receipt_id,line_number,sold_at,node_id,sku_id,sold_units,unit_price"
@@ -228,3 +229,63 @@ def test_the_newest_version_counts_whatever_the_order_of_delivery(tmp_path: Path
             newest = warehouse.execute("select arg_max(status, updated_at) from raw.ecom_orders").fetchone()[0]
         assert newest == "cancelled"
     assert found == [["cancelled", "placed"]] * 2
+
+
+def test_a_field_that_its_line_can_do_without_is_set_aside_with_its_reason_where_that_is_declared(tmp_path: Path) -> None:
+    content = "shipment_id,line_number,kind,sku_id,shipped_units,shipped_at,freight_cost\n" + "".join(
+        f"x{n},1,supplier,s,1,2026-01-05T10:00:00Z,{cost}\n" for n, cost in enumerate(("12.50", "Freight Included", "-3", ""))
+    )
+    strict = make(tmp_path / "strict", shipments={})
+    put(strict, "a.csv", content, "shipments")
+    assert load(strict, "shipments")["counts"] == {"accepted": 2, "quarantined": 2}
+    lenient = make(tmp_path / "lenient", shipments={"fields_set_aside": ["freight_cost"]})
+    put(lenient, "a.csv", content, "shipments")
+    found = load(lenient, "shipments")
+    assert found["counts"] == {"accepted": 4}
+    assert found["reasons"] == [(3, "freight_cost:not_a_decimal"), (4, "freight_cost:not_a_decimal")]
+    with pytest.raises(SettingsError, match="a line without sku_id means nothing"):
+        parse_settings(
+            {
+                "currency": "EUR",
+                "time_zone": "UTC",
+                "data_dir": ".",
+                "first_date": "2026-01-01",
+                "feeds": {"shipments": {"fields_set_aside": ["sku_id"]}},
+            },
+            tmp_path / "settings.yaml",
+        )
+
+
+def test_header_names_are_found_whatever_their_case(tmp_path: Path) -> None:
+    """Reliability 6: 24 orders of four columns, and capitals, give the same table."""
+    found = set()
+    for n, order in enumerate(itertools.permutations(range(4))):
+        names, cells = HEADER.split(","), GOOD[0].split(",")
+        picked = [*order, 4, 5, 6]
+        head = ",".join(names[i].upper() if n % 2 else names[i] for i in picked)
+        settings = make(tmp_path / str(n))
+        put(settings, "a.csv", f"{head}\n{','.join(cells[i] for i in picked)}\n")
+        found.add(load(settings)["rows"].iloc[:, :7].to_csv())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_personal_data_in_a_column_of_the_contract_is_taken_out_at_the_door(tmp_path: Path, suffix: str) -> None:
+    """Reliability 19: an e-mail address where an id belongs, in every format, reaches no file and no table."""
+    rows = pd.DataFrame([line.split(",") for line in (GOOD[0], f"anna@example.com,{GOOD[1].split(',', 1)[1]}")], columns=HEADER.split(","))
+    rows["note"] = "call anna@example.com"
+    settings = make(tmp_path)
+    path = put(settings, f"a{suffix}", b"")
+    match suffix:
+        case ".csv":
+            rows.to_csv(path, index=False)
+        case ".jsonl":
+            rows.to_json(path, orient="records", lines=True)
+        case _:
+            rows.to_parquet(path, index=False)
+    found = load(settings)
+    assert found["counts"] == {"accepted": 1, "quarantined": 1}
+    assert found["reasons"][0][1] == "receipt_id:personal_data"
+    assert found["ledger"][0].dropped_columns == "note"
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"anna@example" not in file.read_bytes(), file

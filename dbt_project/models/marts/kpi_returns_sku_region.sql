@@ -3,9 +3,7 @@
 -- returns that has come by that age. They stand at no node: nobody may promise them.
 with sold as (
     select
-        sku_id,
-        region_id,
-        demand_date,
+        sku_id, region_id, demand_date,
         pos_units + ecom_units - cancelled_units as sold_units
     from {{ ref('int_demand_events_daily') }}
     where demand_date > {{ as_of_date() }} - {{ var('class_days') }}
@@ -36,20 +34,18 @@ by_pair as (
         sum(sold.sold_units)::bigint as sold_units,
         coalesce(any_value(back.returned_units), 0)::bigint as returned_units,
         any_value(back.return_lag_days) as return_lag_days,
-        coalesce(any_value(back.saleable_units), 0)::bigint as saleable_units,
-        coalesce(any_value(back.refurbish_units), 0)::bigint as refurbish_units,
-        coalesce(any_value(back.scrap_units), 0)::bigint as scrap_units,
+        any_value(back.saleable_units) as saleable_units,
+        any_value(back.refurbish_units) as refurbish_units,
+        any_value(back.scrap_units) as scrap_units,
         sum(sold.sold_units * (1 - coalesce(lags.arrived_share, 0))) filter (
-            where {{ as_of_date() }} - sold.demand_date < (select max(return_lag_days) from lags)
+            where {{ as_of_date() }} - sold.demand_date < (select max(longest.return_lag_days) from lags as longest)
         ) as open_units
     from sold
     inner join {{ ref('stg_master__skus') }} as skus on sold.sku_id = skus.sku_id
     asof left join lags on {{ as_of_date() }} - sold.demand_date >= lags.return_lag_days
     left join (
         select
-            sku_id,
-            region_id,
-            sum(returned_units) as returned_units,
+            sku_id, region_id, sum(returned_units) as returned_units,
             sum(return_lag_days * returned_units) / sum(returned_units) filter (where return_lag_days is not null) as return_lag_days,
             sum(returned_units) filter (where condition = 'saleable') as saleable_units,
             sum(returned_units) filter (where condition = 'refurbish') as refurbish_units,
@@ -76,9 +72,9 @@ select
     returned_units,
     round(return_rate, 6) as return_rate,
     round(return_lag_days, 4) as return_lag_days,
-    saleable_units,
-    refurbish_units,
-    scrap_units,
+    coalesce(saleable_units, 0)::bigint as saleable_units,
+    coalesce(refurbish_units, 0)::bigint as refurbish_units,
+    coalesce(scrap_units, 0)::bigint as scrap_units,
     round(coalesce(open_units, 0) * return_rate, 4) as expected_return_units
 from rated
 order by sku_id, region_id
