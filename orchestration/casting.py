@@ -112,6 +112,8 @@ def reasons(frame: Frame, types: dict[str, str], feed: FeedSettings) -> str:
         cases.append(f"when {name} is not null and {typed} is null then '{name}:{_WRONG_KIND[column.kind]}'")
         if outside := _outside(column, typed):
             cases.append(f"when {outside} then '{name}:out_of_range'")
+        if name in feed.limits:
+            cases.append(f"when {typed} > {feed.limits[name]} then '{name}:above_its_limit'")
         if name in _HAPPENED:
             cases.append(f"when {typed} > received_at + interval {CLOCK_SLACK_HOURS} hour then '{name}:in_the_future'")
         if name in feed.check_digits:

@@ -76,6 +76,9 @@ class FeedSettings(_Frozen):
         (),
         description="columns that may be empty: what cannot be read in them is set aside with its reason, and the line counts without it",
     )
+    limits: dict[str, float] = Field(
+        default_factory=dict, description="contract column: a larger number is a typing error, quarantined (e.g. {sold_units: 500})"
+    )
     only: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="column in the file: words of lines that belong to this feed"
     )
@@ -166,7 +169,7 @@ class Settings(_Frozen):
         for name, feed in self.feeds.items():
             if name not in FEEDS:
                 raise ValueError(f"feeds: {name!r} is not a feed; feeds are {', '.join(FEEDS)}")
-            named = (*feed.columns, *feed.constants, *feed.fields_set_aside, *(rule.column for rule in feed.exclude))
+            named = (*feed.columns, *feed.constants, *feed.limits, *feed.fields_set_aside, *(rule.column for rule in feed.exclude))
             unknown = [column for column in named if column not in FEEDS[name].fields]
             if unknown:
                 raise ValueError(f"feeds.{name}: {', '.join(unknown)} not in the contract; it has {', '.join(FEEDS[name].fields)}")

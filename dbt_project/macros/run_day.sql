@@ -22,7 +22,7 @@
     {%- if not execute -%} {{ return([]) }} {%- endif -%}
     {%- set found = run_query(
         "with zones as (select time_zone from raw.nodes union select time_zone from raw.regions union select time_zone from raw.run_day),"
-        ~ " days as (select time_zone, unnest(generate_series(least(changed_from_date, as_of_date - 3650)::timestamp, as_of_date + interval 40 day,"
+        ~ " days as (select time_zone, unnest(generate_series(least(changed_from_date, as_of_date - 3650)::timestamp, as_of_date + interval 400 day,"
         ~ " interval 1 day)) as moment from zones cross join (select changed_from_date, as_of_date from raw.run_day) where time_zone is not null),"
         ~ " told as (select *, epoch((moment at time zone 'UTC') at time zone time_zone) - epoch(moment) as east from days),"
         ~ " switched as (select *, lag(east) over (partition by time_zone order by moment) as east_before from told),"

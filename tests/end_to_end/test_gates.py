@@ -76,11 +76,12 @@ def test_a_broken_fact_identity(settings: Path, tmp_path: Path, monkeypatch: pyt
     broken = tmp_path / "dbt_project"
     shutil.copytree(run_day.DBT_PROJECT, broken, ignore=shutil.ignore_patterns("target", "logs"))
     model = broken / "models" / "marts" / "fct_sku_node_daily.sql"
-    model.write_text(
-        model.read_text().replace(
-            "    on_hand_units::bigint as on_hand_units,", "    on_hand_units::bigint + dayofyear(stock_date) % 2 as on_hand_units,"
-        )
+    right, wrong = (
+        "rolled.on_hand_units::bigint as on_hand_units,",
+        "rolled.on_hand_units::bigint + dayofyear(rolled.stock_date) % 2 as on_hand_units,",
     )
+    assert right in model.read_text()
+    model.write_text(model.read_text().replace(right, wrong))
     monkeypatch.setattr(run_day, "DBT_PROJECT", broken)
     monkeypatch.setattr(dbt, "DBT_PROJECT", broken)
     _run_red(settings, said="assert_stock_today_is_yesterday_plus_in_minus_out", ran_not=("forecast", *AFTER_FORECAST))

@@ -11,6 +11,7 @@ from orchestration.definitions import build_defs
 from orchestration.deployment import Deployment
 from orchestration.run_day import DBT_PROJECT
 from orchestration.settings import load_settings
+from orchestration.tables_document import PAGE, document
 from planning.frames import DECISIONS, FEEDS
 from planning.vocabulary import COLUMNS
 
@@ -104,6 +105,11 @@ def test_marts_and_frames_agree_on_the_kind_of_every_shared_column() -> None:
             known = COLUMNS.get(column["name"])
             if known is not None:
                 assert column["data_type"] in kinds[known.kind], (model["name"], column["name"])
+
+
+def test_the_page_for_bi_says_what_the_contracts_say_and_every_column_has_a_meaning() -> None:
+    assert PAGE.read_text(encoding="utf-8") == document(), "write it again: python -m orchestration.tables_document"
+    assert "|  |\n" not in document()
 
 
 def test_only_staging_reads_raw_and_the_arrows_point_one_way() -> None:

@@ -289,3 +289,10 @@ def test_personal_data_in_a_column_of_the_contract_is_taken_out_at_the_door(tmp_
     assert found["ledger"][0].dropped_columns == "note"
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or b"anna@example" not in file.read_bytes(), file
+
+
+def test_a_number_above_the_limit_that_the_settings_declare_is_quarantined(tmp_path: Path) -> None:
+    """Reliability 12: what is too much is declared; a rule learnt from earlier files would depend on the order of delivery."""
+    settings = make(tmp_path, pos_sales={"limits": {"sold_units": 500}})
+    put(settings, "a.csv", lines(GOOD[0], "r2,1,2026-01-05T10:00:00Z,n,s,501,1.00", "r3,1,2026-01-05T10:00:00Z,n,s,500,1.00"))
+    assert load(settings)["reasons"] == [(3, "sold_units:above_its_limit")]

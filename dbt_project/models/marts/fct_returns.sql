@@ -25,7 +25,7 @@ select
     coalesce(ordered.region_id, returned.region_id) as region_id,
     returned.business_date as returned_date,
     ordered.ordered_date,
-    (returned.business_date - ordered.ordered_date)::bigint as return_lag_days,
+    (returned.business_date - ordered.ordered_date)::double as return_lag_days,
     returned.condition,
     returned.returned_units
 from returned
