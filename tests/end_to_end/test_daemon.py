@@ -32,10 +32,10 @@ def _start(settings: Path) -> subprocess.Popen:
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A company whose last day is yesterday, so that the schedule's day has data."""
+    """A company whose last day is yesterday, so that the schedule's day has data; large enough that no store has a day without a sale."""
     folder = tmp_path_factory.mktemp("live")
     yesterday = last_complete_day(dt.datetime.now(dt.UTC), TIME_ZONE)
-    write_company(folder, sku_count=24, day_count=100, last_day=yesterday.isoformat(), seed=3, daily_days=3)
+    write_company(folder, sku_count=60, day_count=100, last_day=yesterday.isoformat(), seed=3, daily_days=3)
     change_settings(folder / "settings.yaml", SMALL)
     return folder
 
