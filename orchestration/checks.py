@@ -16,6 +16,7 @@ from orchestration.deployment import Deployment
 from orchestration.gates import Finding
 from orchestration.great_expectations_batch import unmet
 from orchestration.landing import NOT_OF_THIS_FEED
+from orchestration.metadata import markdown_table
 from orchestration.partitions import POOL
 from orchestration.run_day import RunDay, read_day
 from planning.frames import FEEDS
@@ -91,6 +92,14 @@ select * exclude (ledger_sequence) from profile where ledger_sequence > $seen or
 """
 
 
+_REASONS = """
+select count(*) as lines, q.reason, l.feed || '/' || l.file_name as file, min(q.source_line_number) as first_line,
+    left(arg_min(q.delivered, q.source_line_number), 120) as first_delivered
+from raw.quarantined_lines q join files l on l.feed = q.feed and l.file_hash = q.source_file_hash
+where l.ledger_sequence > $seen group by all order by lines desc, file, q.reason limit 20
+"""
+
+
 def deliveries_match_their_profile(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
     """New files are not empty, hold few quarantined lines, and about as many lines a day as usual (Great Expectations)."""
     with deployment.ops() as store:
@@ -109,9 +118,10 @@ def deliveries_match_their_profile(warehouse: duckdb.DuckDBPyConnection, deploym
         for name, feed in deployment.settings.feeds.items()
         for reason in (NOT_OF_THIS_FEED, *(f"{rule.column}:{rule.reason}" for rule in feed.exclude))
     ]
-    profile = warehouse.execute(_PROFILE, {"seen": built[0] if built and built[0] is not None else 0, "declared": declared}).df()
-    warehouse.unregister("files")
+    seen = built[0] if built and built[0] is not None else 0
+    profile = warehouse.execute(_PROFILE, {"seen": seen, "declared": declared}).df()
     if profile.empty:
+        warehouse.unregister("files")
         return Finding([])
     most = deployment.settings.gates.max_quarantined_share
 
@@ -126,7 +136,12 @@ def deliveries_match_their_profile(warehouse: duckdb.DuckDBPyConnection, deploym
             ),
         ]
 
-    return Finding(unmet(profile, "deliveries", expectations, label="file"), metadata={"file_count": dg.MetadataValue.int(len(profile))})
+    reasons = warehouse.execute(_REASONS, {"seen": seen}).df()
+    warehouse.unregister("files")
+    return Finding(
+        unmet(profile, "deliveries", expectations, label="file"),
+        metadata={"file_count": dg.MetadataValue.int(len(profile)), "quarantined_in_new_files": markdown_table(reasons)},
+    )
 
 
 STALE = "stale"
