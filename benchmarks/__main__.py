@@ -4,12 +4,15 @@ Belongs here: the order. Does not: anything a test asserts.
 """
 
 import argparse
+import os
+from pathlib import Path
 
-from benchmarks import ingest, transfers
+from benchmarks import forecast, ingest, transfers
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=0.1, help="share of M5's 30,490 series in the ingest panel")
     arguments = parser.parse_args()
     transfers.main()
+    forecast.main(Path(os.environ.get("DATA", "../shared/data")))
     ingest.main(arguments.scale)

@@ -4,6 +4,7 @@ Belongs here: origins, segments, the score table. Does not: the scores (`metrics
 (the edge, `forecast.py`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +12,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ml import metrics
-from ml.baselines import aligned, level_times_weekday, seasonal_naive
+from ml.baselines import aligned, level_times_weekday, reconciled, seasonal_naive
 from ml.dispersion import Spread, spread
 from ml.panel import HORIZON_DAYS, Panel
-from ml.train import Model, TrainingChoices, TrainingError, predict, train
+from ml.train import Model, TrainingChoices, TrainingError, predict, predict_totals, train
 from planning.frames import M5_QUANTILES
 from planning.negative_binomial import quantiles
 
 ALIGNMENTS = {"model": 0.0, "model aligned half": 0.5, "model aligned": 1.0}  # strength of the pull to the baseline's level
-_ORIGIN_GAPS = (56, 42, 28)  # days between each origin and the day of the plan; the model is trained at the first
+RECONCILIATIONS = {
+    "model to totals half": 0.5,
+    "model to totals": 0.75,
+    "model to totals fully": 1.0,
+}  # of the pull to the model of the totals
+_HORIZONS = ((1, 7), (8, 14), (15, 28))
+YOUNG_DAYS = 56  # a series with less history is young
+MODELS = (*ALIGNMENTS, *RECONCILIATIONS)
+_ORIGIN_GAPS = (
+    (56, 42, 28),
+    (28,),
+)  # days between each origin and the day of the plan; the model is trained at the first; short histories have one
 
 
 @dataclass(frozen=True)
@@ -53,21 +65,26 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, s
         And the reason why no model took part, empty when one did.
     """
     last = len(panel.days) - 1
-    origins = [last - gap for gap in _ORIGIN_GAPS if last - gap >= 27]
     model: Model | None = None
+    origins: list[int] = []
     reason = ""
-    try:
-        model = train(panel, last_origin=origins[0] if origins else -1, choices=choices)
-    except (TrainingError, MemoryError, ValueError) as error:  # the baseline stands in; the reason is published
-        reason = f"{type(error).__name__}: {error}"
+    for gaps in _ORIGIN_GAPS:
+        origins, reason = [last - gap for gap in gaps if last - gap >= 27], ""
+        try:
+            model = train(panel, last_origin=origins[0] if origins else -1, choices=choices)
+            break
+        except TrainingError as error:  # a shorter look back may do; else the baseline stands in and the reason is published
+            reason = f"{type(error).__name__}: {error}"
+        except (MemoryError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            break
     means: dict[str, list[NDArray[np.float64]]] = {"seasonal naive": [], "level x weekday": []}
     for origin in origins:
         means["seasonal naive"].append(seasonal_naive(panel, origin))
         means["level x weekday"].append(level_times_weekday(panel, origin))
         if model is not None:
-            shape = predict(model, panel, origin=origin, threads=choices.threads)
-            for name, strength in ALIGNMENTS.items():
-                means.setdefault(name, []).append(aligned(panel, shape, means["level x weekday"][-1], strength))
+            for name, mean in variants(model, panel, origin=origin, threads=choices.threads).items():
+                means.setdefault(name, []).append(mean)
     actual = [panel.demand[:, o + 1 : o + 1 + HORIZON_DAYS].astype(np.float64) for o in origins]
     sku = np.unique(panel.series["sku_id"].to_numpy(dtype=str), return_inverse=True)[1]
     spreads = {name: _spread(actual, mean, sku, len(panel.series)) for name, mean in means.items()}
@@ -79,6 +96,17 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, s
     return Backtest(table, spreads), reason
 
 
+def variants(model: Model, panel: Panel, *, origin: int, threads: int, only: str | None = None) -> dict[str, NDArray[np.float64]]:
+    """Forecasts of the 28 days after ``origin`` by every way of pulling the model to a steadier level (or ``only`` one), by name."""
+    shape = predict(model, panel, origin=origin, threads=threads)
+    anchor = level_times_weekday(panel, origin)
+    found = {name: aligned(panel, shape, anchor, strength) for name, strength in ALIGNMENTS.items() if only in (None, name)}
+    totals = predict_totals(model, panel, origin=origin, threads=threads) if only is None or only in RECONCILIATIONS else None
+    if totals is not None:
+        found |= {name: reconciled(panel, shape, totals, strength) for name, strength in RECONCILIATIONS.items() if only in (None, name)}
+    return found
+
+
 def _spread(actual: list[NDArray[np.float64]], mean: list[NDArray[np.float64]], sku: NDArray[np.int64], n_series: int) -> Spread:
     if not actual:
         return Spread(np.full(n_series, 0.5), 0.1, 0.05)
@@ -86,26 +114,39 @@ def _spread(actual: list[NDArray[np.float64]], mean: list[NDArray[np.float64]], 
 
 
 def _score(panel: Panel, origin: int, name: str, actual: NDArray[np.float64], mean: NDArray[np.float64], errors: Spread) -> pd.DataFrame:
-    """Scores of one forecaster at one origin, overall, by ABC class, and WRMSSE by level."""
+    """Scores of one forecaster at one origin, overall and by segment, and WRMSSE by level."""
+    series, day = np.nonzero(~np.isnan(actual))
+    y, m = actual[series, day], np.maximum(mean[series, day], 0)
+    q = quantiles(demand_mean_units=m, dispersion=errors.dispersion[series], levels=M5_QUANTILES).astype(float)
     rows: list[tuple[str, str, float]] = []
-    known = ~np.isnan(actual)
-    level = np.repeat(errors.dispersion[:, None], HORIZON_DAYS, axis=1)
-    abc = panel.series["abc_class"].to_numpy(dtype=str)
-    for segment, member in [("all", np.ones(len(abc), bool)), *((f"abc {c}", abc == c) for c in sorted(set(abc)))]:
-        chosen = known & member[:, None]
+    for segment, chosen in _segments(panel, origin, series, day):
         if not chosen.any():
             continue
-        y, m = actual[chosen], mean[chosen]
-        q = quantiles(demand_mean_units=np.maximum(m, 0), dispersion=level[chosen], levels=M5_QUANTILES).astype(float)
+        mine, spread_out = y[chosen], q[chosen]
         rows += [
-            (segment, "pinball", metrics.pinball(y, q, M5_QUANTILES)),
-            (segment, "bias", metrics.bias(y, m)),
-            (segment, "coverage 67", metrics.coverage(y, q[:, 2], q[:, 6])),
-            (segment, "coverage 95", metrics.coverage(y, q[:, 1], q[:, 7])),
+            (segment, "pinball", metrics.pinball(mine, spread_out, M5_QUANTILES)),
+            (segment, "bias", metrics.bias(mine, m[chosen])),
+            (segment, "coverage 67", metrics.coverage(mine, spread_out[:, 2], spread_out[:, 6])),
+            (segment, "coverage 95", metrics.coverage(mine, spread_out[:, 1], spread_out[:, 7])),
         ]
     rows += _wrmsse_by_level(panel, origin, actual, mean)
     out = pd.DataFrame(rows, columns=["segment", "measure", "score"]).dropna()
     return out.assign(origin_date=panel.days[origin], forecaster=name)
+
+
+def _segments(panel: Panel, origin: int, series: NDArray[np.int64], day: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Slices of the scored (series, day) pairs: the whole, classes, regions, horizons, young and old."""
+    yield "all", np.ones(len(series), bool)
+    for column, label in (("abc_class", "abc"), ("xyz_class", "xyz"), ("demand_class", "demand"), ("region_id", "region")):
+        if column in panel.series:
+            words, code = np.unique(panel.series[column].to_numpy(dtype=str), return_inverse=True)
+            for number, word in enumerate(words):
+                yield f"{label} {word}", code[series] == number
+    for first, last in _HORIZONS:
+        yield f"horizon {first}-{last}", (day + 1 >= first) & (day + 1 <= last)
+    young = origin - panel.first_day[series] < YOUNG_DAYS
+    yield "young", young
+    yield "old", ~young
 
 
 def _wrmsse_by_level(panel: Panel, origin: int, actual: NDArray[np.float64], mean: NDArray[np.float64]) -> list[tuple[str, str, float]]:

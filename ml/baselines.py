@@ -56,3 +56,27 @@ def aligned(panel: Panel, mean: NDArray[np.float64], anchor: NDArray[np.float64]
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where((mine > 0) & (theirs > 0), theirs / mine, 1.0) ** strength
     return mean * ratio[pair][:, None]
+
+
+def reconciled(panel: Panel, mean: NDArray[np.float64], totals: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+    """Scale each category-region and day of ``mean`` towards its forecast total.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_series, 28)
+        Forecast of the series: their shares of the total are kept.
+    totals : ndarray of shape (n_categories * n_regions, 28)
+        Forecast of the totals, row = category code * n_regions + region code.
+    strength : float
+        0 leaves the forecast, 1 gives it the totals; between, the ratio is raised to this power.
+
+    Notes
+    -----
+    Sums over SKUs, regions and categories are sums of the result, so every level adds up and none is negative.
+    """
+    pair = panel.category_code * (panel.region_code.max() + 1) + panel.region_code
+    mine = np.zeros_like(totals)
+    np.add.at(mine, pair, mean)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where((mine > 0) & (totals > 0), totals / mine, 1.0) ** strength
+    return mean * ratio[pair]

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml.backtest import ALIGNMENTS, Backtest
-from ml.baselines import aligned, level_times_weekday
+from ml.backtest import MODELS, Backtest, variants
+from ml.baselines import level_times_weekday
 from ml.dispersion import Spread
 from ml.panel import HORIZON_DAYS, Panel
-from ml.train import Model, predict
+from ml.train import Model
 from planning.frames import DEMAND_MEANS, DEMAND_QUANTILES, M5_QUANTILES
 from planning.negative_binomial import quantiles
 
@@ -29,7 +29,7 @@ class Champion:
     Parameters
     ----------
     forecaster : str
-        Its name in the backtest: one of the alignments of the model, or "level x weekday".
+        Its name in the backtest: one of the variants of the model, or "level x weekday".
     model : Model or None
         None is the baseline.
     errors : Spread
@@ -45,12 +45,12 @@ class Champion:
 
 
 def choose(backtest: Backtest, model: Model | None, reason: str) -> Champion:
-    """The alignment of the model with the best WRMSSE over all origins if it beats the baseline, else the baseline."""
+    """The variant of the model with the best WRMSSE over all origins if it beats the baseline, else the baseline."""
     errors = backtest.spreads[BASELINE]
     if model is None:
         return Champion(BASELINE, None, errors, reason or "no model")
-    score = {name: backtest.mean_score(name, "wrmsse") for name in (BASELINE, *ALIGNMENTS)}
-    best = min(ALIGNMENTS, key=lambda name: score[name])
+    score = {name: backtest.mean_score(name, "wrmsse") for name in (BASELINE, *MODELS) if name in backtest.spreads}
+    best = min((name for name in MODELS if name in score), key=lambda name: score[name])
     if not score[best] < score[BASELINE]:
         return Champion(BASELINE, None, errors, f"{best} loses to {BASELINE}: WRMSSE {score[best]:.4f} against {score[BASELINE]:.4f}")
     return Champion(best, model, backtest.spreads[best], "")
@@ -68,10 +68,10 @@ def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, 
         ``cold start``; days before a SKU's launch and after its retirement have mean zero.
     """
     origin = len(panel.days) - 1
-    mean = level_times_weekday(panel, origin)
-    if champion.model is not None:
-        shape = predict(champion.model, panel, origin=origin, threads=threads)
-        mean = aligned(panel, shape, mean, ALIGNMENTS[champion.forecaster])
+    if champion.model is None:
+        mean = level_times_weekday(panel, origin)
+    else:
+        mean = variants(champion.model, panel, origin=origin, threads=threads, only=champion.forecaster)[champion.forecaster]
     age = origin - panel.first_day
     young = age < COLD_START_DAYS
     mean = np.where(young[:, None], _with_category(panel, origin, mean, age), mean)

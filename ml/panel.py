@@ -6,10 +6,14 @@ query that fills it (the edge).
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ml.aggregates import Aggregates
 
 HORIZON_DAYS = 28
 
@@ -21,7 +25,8 @@ class Panel:
     Parameters
     ----------
     series : DataFrame
-        Columns sku_id, region_id, category, abc_class, unit_price, launched_date, retired_date; sorted by sku_id, region_id.
+        Columns sku_id, region_id, category, abc_class, unit_price, launched_date, retired_date; sorted by sku_id, region_id; xyz_class and
+        demand_class where scores by them are wanted.
     days : DatetimeIndex of length n_days
         Known days, the last one is the day of the plan.
     demand : ndarray of float32, shape (n_series, n_days)
@@ -35,6 +40,8 @@ class Panel:
     calendar : ndarray of float32, shape (n_signals, n_regions, n_days + 28)
         Holidays and other signals known for the future too.
     calendar_names : tuple of str
+    aggregates : Aggregates or None
+        The same demand by category and region over all years there are, ending on the same day.
     """
 
     series: pd.DataFrame
@@ -45,6 +52,7 @@ class Panel:
     discount: NDArray[np.float32]
     calendar: NDArray[np.float32]
     calendar_names: tuple[str, ...]
+    aggregates: "Aggregates | None" = None
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:

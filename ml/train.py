@@ -10,6 +10,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.aggregates import predict_aggregates, train_aggregates
 from ml.features import all_pairs, feature_names, features
 from ml.panel import HORIZON_DAYS, Panel
 
@@ -35,12 +36,15 @@ class Model:
     Parameters
     ----------
     text : str
-        LightGBM's own text form.
+        LightGBM's own text form, of the model of the series.
     feature_names : tuple of str
+    aggregates_text : str or None
+        The same of the model of the totals (`aggregates.py`), None where history is too short for one.
     """
 
     text: str
     feature_names: tuple[str, ...]
+    aggregates_text: str | None = None
 
 
 class TrainingError(RuntimeError):
@@ -106,7 +110,22 @@ def train(panel: Panel, *, last_origin: int, choices: TrainingChoices) -> Model:
         booster = lgb.train(parameters, data, num_boost_round=choices.trees)
     except lgb.basic.LightGBMError as error:
         raise TrainingError(f"LightGBM stopped: {error}") from error
-    return Model(booster.model_to_string(), tuple(names))
+    return Model(booster.model_to_string(), tuple(names), _train_totals(panel, last_origin=last_origin, choices=choices))
+
+
+def _train_totals(panel: Panel, *, last_origin: int, choices: TrainingChoices) -> str | None:
+    if panel.aggregates is None:
+        return None
+    earlier = len(panel.aggregates.days) - len(panel.days)
+    return train_aggregates(panel.aggregates, last_origin=last_origin + earlier, threads=choices.threads, seed=choices.seed)
+
+
+def predict_totals(model: Model, panel: Panel, *, origin: int, threads: int) -> NDArray[np.float64] | None:
+    """Demand of every category-region on the 28 days after ``origin``, None when the model knows no totals."""
+    if model.aggregates_text is None or panel.aggregates is None:
+        return None
+    earlier = len(panel.aggregates.days) - len(panel.days)
+    return predict_aggregates(model.aggregates_text, panel.aggregates, origin=origin + earlier, threads=threads)
 
 
 def predict(model: Model, panel: Panel, *, origin: int, threads: int) -> NDArray[np.float64]:

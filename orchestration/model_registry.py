@@ -45,7 +45,8 @@ def save(folder: Path, *, model: Model | None, trained_on_date: dt.date, content
         content
         | {
             "trained_on_date": trained_on_date.isoformat(),
-            "model_sha256": None if model is None else hashlib.sha256(model.text.encode()).hexdigest(),
+            "model_sha256": None if model is None else _sha256(model.text),
+            "aggregates_sha256": None if model is None or model.aggregates_text is None else _sha256(model.aggregates_text),
             "feature_names": [] if model is None else list(model.feature_names),
         },
         sort_keys=True,
@@ -53,6 +54,8 @@ def save(folder: Path, *, model: Model | None, trained_on_date: dt.date, content
     version = hashlib.sha256(body.encode()).hexdigest()[:12]
     if model is not None:
         _write(folder / f"{version}.txt", model.text)
+        if model.aggregates_text is not None:
+            _write(folder / f"{version}.aggregates.txt", model.aggregates_text)
     _write(folder / f"{version}.json", body)
     return version
 
@@ -78,11 +81,19 @@ def load(folder: Path, version: str) -> Registered:
     trained = dt.date.fromisoformat(content["trained_on_date"])
     if content["model_sha256"] is None:
         return Registered(version, None, trained, content, content["reason"])
-    path = folder / f"{version}.txt"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if hashlib.sha256(text.encode()).hexdigest() != content["model_sha256"]:
-        return Registered(version, None, trained, content, f"models/{version}.txt is missing or damaged")
-    return Registered(version, Model(text, tuple(content["feature_names"])), trained, content, "")
+    texts: dict[str, str | None] = {}
+    for part, suffix in (("model_sha256", ".txt"), ("aggregates_sha256", ".aggregates.txt")):
+        path = folder / f"{version}{suffix}"
+        texts[part] = path.read_bytes().decode("utf-8", errors="replace") if content[part] is not None and path.exists() else None
+        if content[part] is not None and _sha256(texts[part] or "") != content[part]:
+            return Registered(version, None, trained, content, f"models/{version}{suffix} is missing or damaged")
+    return Registered(
+        version, Model(str(texts["model_sha256"]), tuple(content["feature_names"]), texts["aggregates_sha256"]), trained, content, ""
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def newest(folder: Path, *, as_of_date: dt.date, max_age_days: int) -> Registered | None:

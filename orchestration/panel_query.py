@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from ml.aggregates import Aggregates
 from ml.calendar import holiday_flags
 from ml.panel import HORIZON_DAYS, Panel
 from orchestration.settings import Settings
@@ -22,7 +23,7 @@ with known as (
     where launched_date between $day - 60 and $day + 28
 )
 select sku_id, region_id, row_number() over (order by sku_id, region_id) - 1 as i,
-       category, abc_class, unit_price::double as unit_price, launched_date, retired_date
+       category, abc_class, xyz_class, demand_class, unit_price::double as unit_price, launched_date, retired_date
 from known join marts.dim_sku using (sku_id)
 where coalesce(retired_date > $day, true)
 order by i
@@ -57,6 +58,24 @@ order by all
 """
 
 
+_AGGREGATES = """
+with lines as (
+    select s.category, d.region_id, d.demand_date,
+        sum(coalesce(u.unconstrained_demand_units, d.demand_units))::double as units, bool_and(d.demand_units is not null) as is_known
+    from intermediate.int_demand_region_daily d
+    join marts.dim_sku s using (sku_id)
+    left join forecast.unconstrained_demand u using (sku_id, region_id, demand_date)
+    group by all
+), kept as (  -- older history that was kept only in aggregate ends where the lines begin
+    select a.category, a.region_id, a.demand_date, a.demand_units::double as units, true as is_known
+    from staging.stg_history__aggregates a
+    where a.demand_date < (select min(demand_date) from lines)
+)
+select category, region_id, demand_date, units from (select * from lines union all select * from kept)
+where is_known order by demand_date, category, region_id
+"""
+
+
 def read_panel(warehouse: duckdb.DuckDBPyConnection, settings: Settings, as_of_date: dt.date) -> Panel:
     """Everything the forecast of a day may look at, active series only."""
     start = max(settings.first_date, as_of_date - dt.timedelta(days=settings.forecast.history_days - 1))
@@ -81,7 +100,26 @@ def read_panel(warehouse: duckdb.DuckDBPyConnection, settings: Settings, as_of_d
         discount=_discounts(warehouse, len(series), start, last, n_days + HORIZON_DAYS),
         calendar=calendar,
         calendar_names=names,
+        aggregates=_aggregates(warehouse, settings, series, as_of_date, last),
     )
+
+
+def _aggregates(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings, series: pd.DataFrame, day: dt.date, last: dt.date
+) -> Aggregates | None:
+    """Demand by category and region over all history, in the panel's order of categories and regions; None without any."""
+    found = warehouse.execute(_AGGREGATES).df()
+    categories, regions = ({v: i for i, v in enumerate(sorted(series[c].unique()))} for c in ("category", "region_id"))
+    found = found[found["category"].isin(categories.keys()) & found["region_id"].isin(regions.keys())]
+    if found.empty:
+        return None
+    first = found["demand_date"].min()
+    days = pd.date_range(first, day, freq="D")
+    demand = np.full((len(categories) * len(regions), len(days)), np.nan)
+    group = found["category"].map(categories).to_numpy(np.int64) * len(regions) + found["region_id"].map(regions).to_numpy(np.int64)
+    demand[group, (found["demand_date"] - first).dt.days.to_numpy(np.int64)] = found["units"]
+    calendar, names = _calendar(warehouse, settings, series, first.date(), day, last)
+    return Aggregates(days, demand, len(regions), calendar, names)
 
 
 def _prices(warehouse: duckdb.DuckDBPyConnection, series: pd.DataFrame, start: dt.date, last: dt.date, width: int) -> np.ndarray:

@@ -202,7 +202,7 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
         store.commit()
         store.execute("detach source")
     scratch.models.mkdir()
-    for suffix in (".json", ".txt"):
+    for suffix in (".json", ".txt", ".aggregates.txt"):
         path = settings.models / f"{then.model_version}{suffix}"
         if path.exists():
             shutil.copyfile(path, scratch.models / path.name)

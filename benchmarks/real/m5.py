@@ -175,7 +175,7 @@ def _lanes(sales: Sales, states: list[str]) -> pd.DataFrame:
 def _signals(data: Path, last: dt.date) -> pd.DataFrame:
     """SNAP days of the state, sporting, cultural, national and religious events, known from the first day."""
     days = pd.read_parquet(data / "m5" / "calendar.parquet")
-    days = days[(days["date"].dt.date >= FIRST_DATE) & (days["date"].dt.date <= last + dt.timedelta(days=28))]
+    days = days[days["date"].dt.date <= last + dt.timedelta(days=28)]  # of all years: the aggregates reach back to 2011
     stores = [f"{state}_{n}" for state, count in (("CA", 4), ("TX", 3), ("WI", 3)) for n in range(1, count + 1)]
     kinds = ("Sporting", "Cultural", "National", "Religious")
     parts = []

@@ -51,8 +51,8 @@ def build_forecast(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinit
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "forecast")
+            short = _restate_censored(warehouse, day)  # the totals of the panel read what it writes
             panel = read_panel(warehouse, deployment.settings, day.as_of_date)
-            short = _restate_censored(warehouse, day)
             means, scores, used = _forecast(deployment, day, panel)
             tables = {
                 DEMAND_MEANS: means,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -179,3 +181,28 @@ def test_a_day_nobody_delivered_does_not_lower_the_weekday_of_the_baseline() -> 
     silent[:, [origin - 6, origin - 13]] = np.nan
     whole, gaps = (level_times_weekday(p.with_demand(values), origin) for values in (demand, silent))
     np.testing.assert_allclose(gaps, whole)
+
+
+def test_the_backtest_scores_every_segment_and_segments_of_a_kind_make_the_whole() -> None:
+    p = panel()
+    classes = p.series.assign(xyz_class=np.where(p.series["sku_id"] < "s03", "X", "Z"), demand_class="smooth")
+    backtest, _ = run_backtest(replace(p, series=classes), choices=CHOICES)
+    s = backtest.scores
+    wanted = {
+        "all",
+        "abc A",
+        "xyz X",
+        "xyz Z",
+        "demand smooth",
+        "region east",
+        "region west",
+        "horizon 1-7",
+        "horizon 8-14",
+        "horizon 15-28",
+        "old",
+    }
+    assert wanted <= set(s["segment"])
+    pinball = s[(s["measure"] == "pinball") & (s["forecaster"] == "model")].groupby("segment")["score"].mean()
+    assert pinball["abc A"] == pytest.approx(pinball["all"])
+    assert (pinball["region east"] + pinball["region west"]) / 2 == pytest.approx(pinball["all"])
+    assert (7 * pinball["horizon 1-7"] + 7 * pinball["horizon 8-14"] + 14 * pinball["horizon 15-28"]) / 28 == pytest.approx(pinball["all"])

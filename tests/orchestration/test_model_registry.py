@@ -21,22 +21,25 @@ def _flip(path: Path) -> None:
 
 @pytest.fixture
 def version(tmp_path: Path) -> str:
-    return save(tmp_path, model=Model(TEXT, ("lag_7",)), trained_on_date=DAY, content={"forecaster": "model", "reason": ""})
+    return save(tmp_path, model=Model(TEXT, ("lag_7",), TEXT[::-1]), trained_on_date=DAY, content={"forecaster": "model", "reason": ""})
 
 
 def test_a_saved_model_is_read_back_whole(tmp_path: Path, version: str) -> None:
     found = load(tmp_path, version)
-    assert (found.model, found.reason, found.trained_on_date) == (Model(TEXT, ("lag_7",)), "", DAY)
+    assert (found.model, found.reason, found.trained_on_date) == (Model(TEXT, ("lag_7",), TEXT[::-1]), "", DAY)
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".aggregates.txt"])
 @pytest.mark.parametrize(
     "damage", [_flip, Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])], ids=["flipped", "lost", "cut"]
 )
-def test_a_damaged_model_text_gives_no_model_and_the_reason(tmp_path: Path, version: str, damage: Callable[[Path], None]) -> None:
-    damage(tmp_path / f"{version}.txt")
+def test_a_damaged_model_text_gives_no_model_and_the_reason(
+    tmp_path: Path, version: str, suffix: str, damage: Callable[[Path], None]
+) -> None:
+    damage(tmp_path / f"{version}{suffix}")
     found = newest(tmp_path, as_of_date=DAY, max_age_days=7)
     assert found is not None
-    assert (found.model, found.reason) == (None, f"models/{version}.txt is missing or damaged")
+    assert (found.model, found.reason) == (None, f"models/{version}{suffix} is missing or damaged")
 
 
 def test_a_damaged_facts_file_is_passed_over_and_named_when_asked_for(tmp_path: Path, version: str) -> None:
