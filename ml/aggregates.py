@@ -25,7 +25,7 @@ _YEARS = (364, 728)  # whole weeks, so that weekdays meet
 _LEVEL_DAYS = 28
 _LEAST_DAYS = 84  # before the first origin that can be learnt from
 _ORIGIN_STEP = 7
-_TREES, _LEAVES = 900, 63
+_TREES, _LEAVES = 900, 127
 _ROWS_FOR_LARGE_LEAVES = 50_000
 
 
