@@ -43,7 +43,7 @@
         {%- for zone, changes in _clock_changes() | groupby(0) %}
         when '{{ zone }}' then case
             {%- for change in changes %}
-            when {{ moment }} >= timestamp '{{ change[1] }}' then ({{ moment }} + interval {{ change[2] }} second)::date
+            when {{ moment }} >= timestamp '{{ change[1] }}' then ({{ moment }} + interval '{{ change[2] }} second')::date
             {%- endfor %}
             else (({{ moment }} at time zone 'UTC') at time zone '{{ zone }}')::date
         end

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings, strategies
 
@@ -130,3 +131,21 @@ def test_units_asked_for_cancelled_and_returned_are_those_of_the_lines(tmp_path_
     assert found == (totals["pos"], totals["placed"] + totals["cancelled"], totals["cancelled"], totals["back"])
     (stock,) = ask(chosen, "select coalesce(sum(sold_units), 0)::int, coalesce(sum(returned_units), 0)::int from marts.fct_sku_node_daily")
     assert stock == (totals["pos"], totals["back"])
+
+
+def test_a_sale_belongs_to_the_day_of_its_node_s_own_clock_also_on_days_of_23_and_25_hours(tmp_path: Path) -> None:
+    """Reliability 16: half past midnight and half past eleven at night, in three zones west and east, on both days the clocks change."""
+    zones = {"a": "America/New_York", "b": "Europe/Berlin", "c": "Australia/Lord_Howe"}  # the last one moves by half an hour
+    days = {"a": ("2025-03-09", "2025-11-02"), "b": ("2025-03-30", "2025-10-26"), "c": ("2025-10-05", "2025-04-06")}
+    chosen = company(tmp_path).model_copy(update={"first_date": dt.date(2025, 1, 1)})
+    put(chosen, "n.csv", "node_id,node_type,region_id,time_zone\n" + "".join(f"{n},store,r,{z}\n" for n, z in zones.items()), "nodes")
+    moments = [
+        (node, day, dt.datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=ZoneInfo(zones[node])).astimezone(dt.UTC))
+        for node, both in days.items()
+        for day in both
+        for clock in ("00:30", "23:30")
+    ]
+    put(chosen, "a.csv", lines(*(f"r{n},1,{moment.isoformat()},{node},s,1,1.0" for n, (node, _, moment) in enumerate(moments))))
+    build(chosen, dt.date(2025, 12, 31))
+    found = ask(chosen, "select node_id, business_date::varchar, count(*)::int from staging.stg_pos__sales group by all order by all")
+    assert found == sorted((node, day, 2) for node, both in days.items() for day in both)
