@@ -40,7 +40,8 @@ def ours(data: Path, origin: int, out: Path) -> dict:
     start, cpu = time.perf_counter(), time.process_time()
     model = train(panel, last_origin=last, choices=choices)
     trained = time.perf_counter()
-    name = choose(backtest, model, reason).forecaster
+    champion = choose(backtest, model, reason)
+    name = champion.forecaster
     mean = variants(model, panel, origin=last, threads=2, only=name)[name]
     predicted, cpu_used = time.perf_counter(), time.process_time() - cpu
     actual = sales_matrix(data, competition_date(origin + 1), 28)
@@ -60,11 +61,46 @@ def ours(data: Path, origin: int, out: Path) -> dict:
     _write_history(panel, out)
     return {
         "chosen": name,
+        "calibration": _calibration(panel, mean, champion.errors.dispersion, actual[kept]),
         "scores": scores,
         "train_seconds": trained - start,
         "predict_seconds": predicted - trained,
         "cpu_seconds": cpu_used,
         "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+
+
+def _calibration(panel, mean: np.ndarray, dispersion: np.ndarray, actual: np.ndarray) -> dict:
+    """Deviation of every quantile by randomised PIT, overall and in the worst segment; pinball beside the last 56 days' own quantiles."""
+    from ml import metrics
+    from planning.frames import M5_QUANTILES
+    from planning.negative_binomial import quantiles
+
+    spread = np.repeat(dispersion[:, None], actual.shape[1], axis=1)
+    position = metrics.randomised_pit(actual, mean, spread, np.random.default_rng(0))
+    off = {}
+    series = panel.series
+    size = np.digitize(mean.mean(axis=1), [0.2, 0.5, 1, 3])
+    for column, codes in (
+        ("department", series["category"]),
+        ("store", series["region_id"]),
+        ("size", size),
+        ("all", np.zeros(len(series))),
+    ):
+        for word in np.unique(codes):
+            chosen = position[np.asarray(codes == word)]
+            if chosen.size > 10_000:
+                off[f"{column} {word}"] = [float((chosen <= q).mean() - q) for q in M5_QUANTILES]
+    overall = off.pop("all 0.0")
+    worst = max(off, key=lambda k: max(map(abs, off[k])))
+    mine = quantiles(demand_mean_units=mean.ravel(), dispersion=spread.ravel(), levels=M5_QUANTILES).astype(float)
+    recent = np.quantile(np.nan_to_num(panel.demand[:, -56:]), M5_QUANTILES, axis=1, method="inverted_cdf").T
+    return {
+        "off": overall,
+        "worst": worst,
+        "worst_off": off[worst],
+        "pinball": metrics.pinball(actual.ravel(), mine, M5_QUANTILES),
+        "pinball_recent": metrics.pinball(actual.ravel(), np.repeat(recent, actual.shape[1], axis=0), M5_QUANTILES),
     }
 
 
@@ -136,6 +172,14 @@ def main(data: Path) -> None:
                 + f"{columns['ours'][level] / theirs[level]:>13.3f}"
             )
         print("all variants: " + ", ".join(f"{k[1:-1]} {v['total']:.4f}" for k, v in mine["scores"].items() if k.startswith("(")))
+        found = mine["calibration"]
+        points = {"all": found["off"], found["worst"]: found["worst_off"]}
+        for label, off in points.items():
+            print(f"calibration (PIT, points off), {label}: " + " ".join(f"{100 * v:+.1f}" for v in off))
+        print(
+            f"pinball {found['pinball']:.4f}, the last 56 days' own quantiles {found['pinball_recent']:.4f},"
+            f" ratio {found['pinball'] / found['pinball_recent']:.3f}"
+        )
         for label, used in (("ours", mine), ("mlforecast", peer)):
             print(
                 f"{label:<12} train {used['train_seconds']:.1f} s, predict {used['predict_seconds']:.1f} s, CPU {used['cpu_seconds']:.0f} s,"
