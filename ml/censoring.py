@@ -1,17 +1,38 @@
-"""Demand on days when stock ran out.
+"""Demand on days when stock ran out: what was sold is the least that was asked for.
 
-Belongs here: an estimate of what would have been asked for, from earlier days only, so that a late line can be restated
+Belongs here: an estimate of what would have been asked for, from the eight weeks before only, so that a late line can be restated
 without touching the past. Does not: deciding which days are censored (dbt facts).
+
+Notes
+-----
+Demand is taken as negative binomial, D ~ NB(m, alpha). A censored day with s units sold says D >= s, so its expectation is
+
+    E[D | D >= s] = m P(D' >= s - 1) / P(D >= s),   D' ~ NB(m (1 + alpha), alpha / (1 + alpha)),
+
+because k P(D = k) = m P(D' = k - 1). Mean and dispersion of the window are the fixed point of the first two such moments (an EM step each),
+so that days on which everything was sold raise the level instead of being dropped, which would lower it. The target day then leans on
+its own weekday.
+
+References
+----------
+Conrad (1976), *Sales data and the estimation of demand*; Nahmias (1994), *Demand estimation in lost sales inventory systems*.
 """
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_WEEKS = 8
+from planning.negative_binomial import probability_ratio, zero_probability
+
+_WINDOW_DAYS = 56
+_STEPS = 24
+_WEEKDAY_PRIOR_DAYS = 4.0  # days of the level that a weekday's own mean is shrunk with
+_MOST_UNITS = 4_096  # above it, and where chances vanish, the bound itself is taken
+_LARGEST_DISPERSION = 5.0
 
 
 def unconstrained_demand(demand: NDArray[np.float32], is_censored: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Replace censored demand by the larger of itself and the mean of the last eight free same weekdays.
+    """Replace censored demand by its expectation given that at least as much was asked for.
 
     Parameters
     ----------
@@ -22,8 +43,7 @@ def unconstrained_demand(demand: NDArray[np.float32], is_censored: NDArray[np.bo
     Returns
     -------
     ndarray of float32, shape (n_series, n_days)
-        Never below ``demand``; equal to it on free days. With fewer than two free same weekdays the mean of all free
-        days of those eight weeks is taken.
+        Never below ``demand``; equal to it on free days, and where the eight weeks before know fewer than two days.
 
     Examples
     --------
@@ -31,20 +51,80 @@ def unconstrained_demand(demand: NDArray[np.float32], is_censored: NDArray[np.bo
     >>> unconstrained_demand(y, np.array([[False] * 14 + [True]]))[0, -1].item()
     4.0
     """
-    free = np.where(is_censored, np.nan, demand)
-    known = ~np.isnan(free)
-    value = np.nan_to_num(free)
-    total, count = np.zeros_like(value, dtype=np.float64), np.zeros(value.shape, dtype=np.int32)
-    for week in range(1, _WEEKS + 1):
-        lag = 7 * week
-        total[:, lag:] += value[:, :-lag] if lag < value.shape[1] else 0
-        count[:, lag:] += known[:, :-lag] if lag < value.shape[1] else 0
-    sums = np.pad(np.cumsum(value, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
-    counts = np.pad(np.cumsum(known, axis=1), ((0, 0), (1, 0)))
-    end = np.arange(value.shape[1])
-    start = np.maximum(end - 7 * _WEEKS, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weekday_mean = total / count
-        mean = (sums[:, end] - sums[:, start]) / (counts[:, end] - counts[:, start])
-    estimate = np.nan_to_num(np.where(count >= 2, weekday_mean, mean))
-    return np.where(is_censored & ~np.isnan(demand), np.maximum(demand, estimate), demand).astype(np.float32)
+    out = demand.copy()
+    row, column = np.nonzero(is_censored & ~np.isnan(demand))
+    if len(row):
+        out[row, column] = _expected(demand, is_censored, row, column)
+    return out
+
+
+@numba.njit(cache=True)
+def _at_least(count: int, mean: float, dispersion: float) -> float:
+    """P(D >= count)."""
+    probability = zero_probability(mean, dispersion)
+    below = 0.0
+    for k in range(count):
+        below += probability
+        probability *= probability_ratio(k, mean, dispersion)
+    return 1.0 - below
+
+
+@numba.njit(cache=True)
+def _moments(sold: float, mean: float, dispersion: float) -> tuple[float, float]:
+    """E[D | D >= sold] and E[D (D - 1) | D >= sold]."""
+    least = int(sold)
+    chance = _at_least(least, mean, dispersion) if least <= _MOST_UNITS else 0.0
+    if chance < 1e-7:  # the level says this cannot happen; it did
+        return sold, max(sold * (sold - 1.0), 0.0)
+    first = mean * _at_least(max(least - 1, 0), mean * (1 + dispersion), dispersion / (1 + dispersion)) / chance
+    second = (
+        mean
+        * mean
+        * (1 + dispersion)
+        * _at_least(max(least - 2, 0), mean * (1 + 2 * dispersion), dispersion / (1 + 2 * dispersion))
+        / chance
+    )
+    return max(first, sold), max(second, 0.0)
+
+
+@numba.njit(cache=True, parallel=True)
+def _expected(
+    demand: NDArray[np.float32], is_censored: NDArray[np.bool_], row: NDArray[np.int64], column: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Expectation of every censored (series, day)."""
+    out = np.empty(len(row), np.float32)
+    for n in numba.prange(len(row)):
+        series, day = row[n], column[n]
+        sold = demand[series, day]
+        first = max(0, day - _WINDOW_DAYS)
+        known, total, square = 0, 0.0, 0.0
+        for t in range(first, day):
+            y = demand[series, t]
+            if not np.isnan(y):
+                known, total, square = known + 1, total + y, square + y * (y - 1.0)
+        if known < 2:
+            out[n] = sold
+            continue
+        mean, second = total / known, square / known
+        dispersion = 0.0
+        weekday_total, weekday_days = 0.0, 0
+        for _ in range(_STEPS):
+            mean = max(mean, 1e-6)
+            dispersion = min(max(second / (mean * mean) - 1.0, 0.0), _LARGEST_DISPERSION)
+            total, square, weekday_total, weekday_days = 0.0, 0.0, 0.0, 0
+            for t in range(first, day):
+                y = demand[series, t]
+                if np.isnan(y):
+                    continue
+                x, xx = y, y * (y - 1.0)
+                if is_censored[series, t]:
+                    x, xx = _moments(y, mean, dispersion)
+                total, square = total + x, square + xx
+                if (day - t) % 7 == 0:
+                    weekday_total, weekday_days = weekday_total + x, weekday_days + 1
+            before, mean, second = mean, total / known, square / known
+            if abs(mean - before) < 1e-4 * before:
+                break
+        own = (weekday_total + _WEEKDAY_PRIOR_DAYS * mean) / (weekday_days + _WEEKDAY_PRIOR_DAYS)
+        out[n] = max(sold, _moments(sold, max(own, 1e-6), dispersion)[0])
+    return out

@@ -21,7 +21,7 @@ LARGE_MEAN = 256.0  # above it the probabilities are not walked one by one
 
 
 @numba.njit(cache=True)
-def _start(mean: float, dispersion: float) -> float:
+def zero_probability(mean: float, dispersion: float) -> float:
     """Probability of zero."""
     if dispersion < 1e-8:
         return math.exp(-mean)
@@ -29,7 +29,7 @@ def _start(mean: float, dispersion: float) -> float:
 
 
 @numba.njit(cache=True)
-def _step(k: int, mean: float, dispersion: float) -> float:
+def probability_ratio(k: int, mean: float, dispersion: float) -> float:
     """Ratio of the probability of k + 1 to that of k."""
     return mean * (1.0 + dispersion * k) / ((1.0 + dispersion * mean) * (k + 1.0))
 
@@ -48,12 +48,12 @@ def large_quantile(z: float, mean: float, dispersion: float) -> int:
 @numba.njit(cache=True)
 def cumulative_table(mean: float, dispersion: float, table: NDArray[np.float64]) -> int:
     """Fill ``table`` with P(demand <= k) for k = 0, 1, … and return how many entries were needed."""
-    probability = _start(mean, dispersion)
+    probability = zero_probability(mean, dispersion)
     total = probability
     table[0] = total
     k = 0
     while total < 1.0 - 1e-7 and k + 1 < table.size:
-        probability *= _step(k, mean, dispersion)
+        probability *= probability_ratio(k, mean, dispersion)
         total += probability
         k += 1
         table[k] = total
@@ -67,11 +67,11 @@ def _quantiles(means: NDArray[np.float64], dispersions: NDArray[np.float64], lev
         mean, dispersion = means[i], dispersions[i]
         if mean > LARGE_MEAN:
             continue
-        probability = _start(mean, dispersion)
+        probability = zero_probability(mean, dispersion)
         total, k = probability, 0
         for j in range(levels.size):
             while total < levels[j] and k < 100_000:
-                probability *= _step(k, mean, dispersion)
+                probability *= probability_ratio(k, mean, dispersion)
                 total += probability
                 k += 1
             out[i, j] = k
