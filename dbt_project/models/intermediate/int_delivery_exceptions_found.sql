@@ -3,8 +3,8 @@ select
     'delivery_' || status as exception_code,
     null::varchar as sku_id,
     nullif(node_id, '') as node_id,
-    null::bigint as units,
-    null::decimal(18, 4) as cost,
+    null::bigint as at_stake_units,
+    null::decimal(18, 4) as at_stake_cost,
     feed || ' of ' || coverage_date || ' is ' || status as what,
     'deliver the day again, whole' as remedy
 from {{ ref('int_feed_coverage_daily') }}

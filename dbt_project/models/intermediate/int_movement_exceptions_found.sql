@@ -20,8 +20,8 @@ select
     'transfer_overdue' as exception_code,
     sku_id,
     destination_node_id as node_id,
-    shipped_units as units,
-    shipped_units * unit_cost as cost,
+    shipped_units as at_stake_units,
+    shipped_units * unit_cost as at_stake_cost,
     'shipment ' || shipment_id || ' from ' || origin_node_id || ' was promised for ' || promised_date as what,
     'ask the carrier; confirm what arrived' as remedy
 from shipments

@@ -28,8 +28,8 @@ select
     'unexplained_stock' as exception_code,
     sku_id,
     node_id,
-    adjustment_units as units,
-    unexplained_units * unit_cost as cost,
+    adjustment_units as at_stake_units,
+    unexplained_units * unit_cost as at_stake_cost,
     'counts of the last 7 days differ from the movements by ' || unexplained_units || ' units' as what,
     'count again, and look for movements that nobody delivered' as remedy
 from summed

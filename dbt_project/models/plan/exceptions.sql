@@ -9,12 +9,12 @@ with found as (
 
 select
     {{ as_of_date() }} as as_of_date,
-    row_number() over (order by cost desc nulls last, exception_code, sku_id, node_id, what) as exception_rank,
+    row_number() over (order by at_stake_cost desc nulls last, exception_code, sku_id, node_id, what) as exception_rank,
     exception_code,
     sku_id,
     node_id,
-    units,
-    cost::decimal(18, 4) as cost,
+    at_stake_units,
+    at_stake_cost::decimal(18, 4) as at_stake_cost,
     what,
     remedy
 from found
