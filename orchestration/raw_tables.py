@@ -51,7 +51,7 @@ _SHAPING = {  # columns of a master that facts of past days depend on, beside th
     "nodes": ("node_type", "region_id", "time_zone", "opened_date", "closed_date", "closed_weekdays"),
     "regions": ("time_zone", "postal_prefixes"),
     "service_zones": (),
-    "skus": ("retired_date",),
+    "skus": ("category", "retired_date"),
     "marketing_calendar": ("start_date", "end_date", "kind", "discount_rate", "known_from_date"),
     "prices": ("unit_price", "known_from_date"),
 }
@@ -132,6 +132,7 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, frame
     _stage(connection, settings, frame, batch)
     _replace_days(connection, settings, frame)
     _decide(connection, frame)
+    _leave(connection, frame)
     _reshape(connection, frame)
     _store(connection, frame)
     _log_change(connection, frame, max(d.ledger_sequence for d in batch))
@@ -262,12 +263,25 @@ def _decide(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
     )
 
 
+def _leave(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
+    """Temp table `leaving`: moment and key of stored lines that lose, so that the days they leave are built again too."""
+    moment = "key_first_at" if frame.name in VERSIONED else EVENT_MOMENT.get(frame.name)
+    connection.execute("create or replace temp table leaving (moment timestamp, key_hash ubigint)")
+    losers = connection.execute("select count(*) from verdicts where is_stored").fetchone()
+    if moment is not None and losers and losers[0]:
+        connection.execute(
+            f"""insert into leaving select t.{moment}, t.key_hash from raw.{frame.name} t
+                join verdicts v on v.is_stored and v.ledger_sequence = t.ledger_sequence and v.source_line_number = t.source_line_number"""
+        )
+
+
 def _reshape(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
-    """Temp table `reshaped`: rows of a master that are new, or differ from the stored ones in what past facts depend on."""
+    """Temp table `reshaped`: rows of a master, as delivered and as stored, that differ in what past facts depend on."""
     columns = ", ".join((*frame.keys, *_SHAPING.get(frame.name, ())))
+    new = f"select {columns} from incoming where fault is null"
+    old = f"select {columns} from raw.{frame.name} where key_hash in (select key_hash from incoming where fault is null)"
     connection.execute(
-        f"""create or replace temp table reshaped as
-            select {columns} from incoming where fault is null except select {columns} from raw.{frame.name}"""
+        f"create or replace temp table reshaped as ({new} except {old}) union all ({old} except {new})"
         if frame.name in _SHAPING
         else "create or replace temp table reshaped (nothing integer)"
     )
@@ -319,7 +333,7 @@ def _keep_first_moment(connection: duckdb.DuckDBPyConnection, frame: Frame) -> N
     connection.execute(
         f"""update raw.{frame.name} t set key_first_at = k.first_at
             from (select {key}, min({moment}) as first_at from raw.{frame.name}
-                  where key_hash in (select key_hash from incoming where fault is null) group by all) k
+                  where key_hash in (select key_hash from incoming where fault is null union select key_hash from leaving) group by all) k
             where {same_key} and t.key_first_at <> k.first_at"""
     )
 
@@ -346,6 +360,7 @@ def _log_change(connection: duckdb.DuckDBPyConnection, frame: Frame, sequence: i
             first = "select min(effective_date) from reshaped"
         case _:
             return
+    first += " union all select min(moment)::date - 1 from leaving"
     connection.execute(
         f"insert into raw.change_log select {sequence}, '{feed}', min(day) from ({first}) as found(day) having min(day) is not null"
     )

@@ -108,12 +108,14 @@ def _changed_from(connection: duckdb.DuckDBPyConnection, settings: Settings, as_
     for feed in VERSIONED:  # versions already delivered that only this day may know
         moment = EVENT_MOMENT[feed]
         row = connection.execute(
-            f"select min(key_first_at)::date - 1 from raw.{feed} where coalesce(updated_at, {moment}) >= ?::date - 1", [last_day]
+            f"select min(key_first_at)::date - 1 from raw.{feed} where coalesce(updated_at, {moment}) between ?::date - 1 and ?::date + 2",
+            [last_day, as_of_date],
         ).fetchone()
         candidates += [row[0]] if row and row[0] else []
     for feed, day in (("marketing_calendar", "start_date"), ("prices", "effective_date")):  # declared for the past, known from now on
         row = connection.execute(
-            f"select min({day}) from raw.{feed} where known_from_date > ? and {day} < known_from_date", [last_day]
+            f"select min({day}) from raw.{feed} where known_from_date > ? and known_from_date <= ? and {day} < known_from_date",
+            [last_day, as_of_date],
         ).fetchone()
         candidates += [row[0]] if row and row[0] else []
     return max(min(candidates), settings.first_date)

@@ -149,3 +149,30 @@ def test_a_sale_belongs_to_the_day_of_its_node_s_own_clock_also_on_days_of_23_an
     build(chosen, dt.date(2025, 12, 31))
     found = ask(chosen, "select node_id, business_date::varchar, count(*)::int from staging.stg_pos__sales group by all order by all")
     assert found == sorted((node, day, 2) for node, both in days.items() for day in both)
+
+
+def test_a_line_that_is_corrected_to_a_later_day_leaves_its_old_day(tmp_path: Path) -> None:
+    """Reliability 2: otherwise its units would stand on both days."""
+    chosen = company(tmp_path)
+    put(chosen, "a.csv", lines(sale(1, day=2, units=3), sale(2, day=8)))
+    order = "order_id,line_number,ordered_at,sku_id,ordered_units,ship_to_region_id,status\no,1,2026-01-{}T10:00:00Z,s,5,r,placed\n"
+    put(chosen, "o.csv", order.format("02"), "ecom_orders")
+    build(chosen)
+    put(chosen, "b.csv", lines(sale(1, day=7, units=3)))
+    put(chosen, "p.csv", order.format("06"), "ecom_orders")
+    assert build(chosen).changed_from_date == dt.date(2026, 1, 1)
+    found = ask(chosen, "select demand_date::varchar, pos_units, ecom_units from intermediate.int_demand_events_daily order by all")
+    assert found == [("2026-01-06", 0, 5), ("2026-01-07", 3, 0), ("2026-01-08", 1, 0)]
+    assert ask(chosen, "select sum(sold_units)::int from marts.fct_sku_node_daily") == [(4,)]
+
+
+def test_a_promotion_that_starts_later_than_first_said_opens_the_days_it_leaves(tmp_path: Path) -> None:
+    chosen = company(tmp_path, marketing_calendar={})
+    promotion = "promotion_id,sku_id,start_date,end_date,known_from_date\np,s,2026-01-{},2026-01-31,2026-01-01\n"
+    put(chosen, "a.csv", lines(sale(1, day=1), sale(2, day=8)))
+    put(chosen, "m.csv", promotion.format("03"), "marketing_calendar")
+    build(chosen)
+    put(chosen, "n.csv", promotion.format("06"), "marketing_calendar")
+    assert build(chosen).changed_from_date == dt.date(2026, 1, 3)
+    put(chosen, "again.csv", promotion.format("06").replace("\n", "\r\n"), "marketing_calendar")
+    assert build(chosen).changed_from_date == DAY
