@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ml.boosting import boost, threads_for
 from ml.panel import HORIZON_DAYS
 
 _WIDTHS = (7, 14, 56, 112, 364)
@@ -149,28 +150,23 @@ def train_aggregates(aggregates: Aggregates, *, last_origin: int, threads: int, 
     if sum(map(len, targets)) < 1_000:
         return None
     y, weight = np.concatenate(targets), np.concatenate(weights)
+    is_large = len(y) >= _ROWS_FOR_LARGE_LEAVES
     parameters = {
         "objective": "regression",
         "learning_rate": 0.05,
-        "num_leaves": _LEAVES if len(y) >= _ROWS_FOR_LARGE_LEAVES else 15,
-        "min_data_in_leaf": 100 if len(y) >= _ROWS_FOR_LARGE_LEAVES else 30,
+        "num_leaves": _LEAVES if is_large else 15,
+        "min_data_in_leaf": 100 if is_large else 30,
         "feature_fraction": 0.5,
         "bagging_fraction": 0.6,
-        "bagging_freq": 1,
-        "lambda_l2": 1.0,
-        "max_bin": 127,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": threads,
-        "verbosity": -1,
     }
-    data = lgb.Dataset(np.concatenate(blocks), y, weight=weight / weight.mean(), feature_name=aggregate_feature_names(aggregates))
-    trees = _TREES if len(y) >= _ROWS_FOR_LARGE_LEAVES else 200
-    return lgb.train(parameters, data, num_boost_round=trees).model_to_string()
+    names = aggregate_feature_names(aggregates)
+    trees = _TREES if is_large else 200
+    x = np.concatenate(blocks)
+    return boost(x, y, parameters, names=names, trees=trees, threads=threads, seed=seed, weight=weight / weight.mean())
 
 
 def predict_aggregates(text: str, aggregates: Aggregates, *, origin: int, threads: int) -> NDArray[np.float64]:
     """Demand of every group on the 28 days after ``origin``, shape (n_groups, 28), never negative."""
-    ratio = lgb.Booster(model_str=text).predict(aggregate_features(aggregates, origin), num_threads=threads)
+    x = aggregate_features(aggregates, origin)
+    ratio = lgb.Booster(model_str=text).predict(x, num_threads=threads_for(len(x), threads))
     return np.maximum(np.asarray(ratio).reshape(-1, HORIZON_DAYS), 0) * level(aggregates, origin)[:, None]

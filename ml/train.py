@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.aggregates import predict_aggregates, train_aggregates
+from ml.boosting import TrainingError, boost, threads_for
 from ml.features import all_pairs, feature_names, features
 from ml.panel import HORIZON_DAYS, Panel
 
@@ -45,10 +46,6 @@ class Model:
     text: str
     feature_names: tuple[str, ...]
     aggregates_text: str | None = None
-
-
-class TrainingError(RuntimeError):
-    """There is too little history to learn from, or the trainer failed."""
 
 
 def training_rows(panel: Panel, *, last_origin: int, rows: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -96,21 +93,9 @@ def train(panel: Panel, *, last_origin: int, choices: TrainingChoices) -> Model:
         "min_data_in_leaf": 100 if len(y) > 100_000 else 30,
         "feature_fraction": 0.6,
         "bagging_fraction": 0.6,
-        "bagging_freq": 1,
-        "lambda_l2": 1.0,
-        "max_bin": 127,
-        "seed": choices.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": choices.threads,
-        "verbosity": -1,
     }
-    data = lgb.Dataset(x, y, feature_name=names, free_raw_data=True)
-    try:
-        booster = lgb.train(parameters, data, num_boost_round=choices.trees)
-    except lgb.basic.LightGBMError as error:
-        raise TrainingError(f"LightGBM stopped: {error}") from error
-    return Model(booster.model_to_string(), tuple(names), _train_totals(panel, last_origin=last_origin, choices=choices))
+    text = boost(x, y, parameters, names=names, trees=choices.trees, threads=choices.threads, seed=choices.seed)
+    return Model(text, tuple(names), _train_totals(panel, last_origin=last_origin, choices=choices))
 
 
 def _train_totals(panel: Panel, *, last_origin: int, choices: TrainingChoices) -> str | None:
@@ -137,5 +122,5 @@ def predict(model: Model, panel: Panel, *, origin: int, threads: int) -> NDArray
     out = np.empty(len(series))
     for low in range(0, len(series), _CHUNK):
         part = slice(low, low + _CHUNK)
-        out[part] = booster.predict(features(panel, origin, series[part], horizon[part]), num_threads=threads)
+        out[part] = booster.predict(features(panel, origin, series[part], horizon[part]), num_threads=threads_for(len(series), threads))
     return np.maximum(out, 0).reshape(len(panel.series), HORIZON_DAYS)
