@@ -1,6 +1,1 @@
 """Learning: regional demand as distributions. Pure: frames and arrays in, frames and arrays out."""
-
-import os
-
-# Read by libgomp when LightGBM loads it: its threads spin shortly, then sleep, so that two runs on the same cores do not stand still.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")

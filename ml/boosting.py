@@ -6,7 +6,7 @@ Notes
 -----
 LightGBM's OpenMP threads wait for each other by spinning. Two trainings on the same cores then wait for threads that are not running:
 200 small trees took 0.14 s alone and over 60 s beside two others (two cores). So few rows are trained by one thread, and
-the package's ``__init__`` asks libgomp to spin shortly.
+`orchestration/__init__.py` asks libgomp to spin shortly.
 """
 
 from typing import Any
