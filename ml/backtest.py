@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ml import metrics
 from ml.baselines import aligned, level_times_weekday, reconciled, seasonal_naive
 from ml.dispersion import Spread, spread
+from ml.features import feature_names
 from ml.panel import HORIZON_DAYS, Panel
 from ml.train import Model, TrainingChoices, TrainingError, predict, predict_totals, train
 from planning.frames import M5_QUANTILES
@@ -25,8 +26,11 @@ RECONCILIATIONS = {
     "model to totals": 0.75,
     "model to totals fully": 1.0,
 }  # of the pull to the model of the totals
+_CALIBRATION_PAIRS = 200_000  # of series and day, drawn
 _HORIZONS = ((1, 7), (8, 14), (15, 28))
 YOUNG_DAYS = 56  # a series with less history is young
+BASELINES = ("level x weekday", "seasonal naive")
+CHAMPION = "champion"  # the champion so far, beside its challengers
 MODELS = (*ALIGNMENTS, *RECONCILIATIONS)
 _ORIGIN_GAPS = (
     (56, 42, 28),
@@ -44,10 +48,13 @@ class Backtest:
         Columns origin_date, forecaster, segment, measure, score.
     spreads : dict of str to Spread
         Spread of the errors of each forecaster.
+    rehearsal : Model or None
+        What was trained before the first origin; a later challenger is compared with it.
     """
 
     scores: pd.DataFrame
     spreads: dict[str, Spread]
+    rehearsal: Model | None = None
 
     def mean_score(self, forecaster: str, measure: str, segment: str = "all") -> float:
         """Mean of a score over the origins, NaN when it was not computed."""
@@ -56,8 +63,23 @@ class Backtest:
         return float(rows["score"].mean()) if len(rows) else float("nan")
 
 
-def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, str]:
-    """Train at the first origin, forecast from every origin, score against the baselines.
+@dataclass(frozen=True)
+class Incumbent:
+    """The champion so far, as it was trained before its own backtest: days that it has not seen are days of every later backtest.
+
+    Parameters
+    ----------
+    forecaster : str
+        One of `MODELS`.
+    rehearsal : Model
+    """
+
+    forecaster: str
+    rehearsal: Model
+
+
+def run_backtest(panel: Panel, *, choices: TrainingChoices, incumbent: Incumbent | None = None) -> tuple[Backtest, str]:
+    """Train at the first origin, forecast from every origin, score against the baselines and the champion so far.
 
     Returns
     -------
@@ -85,6 +107,11 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, s
         if model is not None:
             for name, mean in variants(model, panel, origin=origin, threads=choices.threads).items():
                 means.setdefault(name, []).append(mean)
+        if incumbent is not None and incumbent.rehearsal.feature_names == tuple(feature_names(panel)):
+            name = incumbent.forecaster
+            mean = variants(incumbent.rehearsal, panel, origin=origin, threads=choices.threads, only=name).get(name)
+            if mean is not None:
+                means.setdefault(CHAMPION, []).append(mean)
     actual = [panel.demand[:, o + 1 : o + 1 + HORIZON_DAYS].astype(np.float64) for o in origins]
     sku = np.unique(panel.series["sku_id"].to_numpy(dtype=str), return_inverse=True)[1]
     spreads = {name: _spread(actual, mean, sku, len(panel.series)) for name, mean in means.items()}
@@ -93,7 +120,7 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices) -> tuple[Backtest, s
     ]
     columns = ["origin_date", "forecaster", "segment", "measure", "score"]
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=columns)
-    return Backtest(table, spreads), reason
+    return Backtest(table, spreads, model), reason
 
 
 def variants(model: Model, panel: Panel, *, origin: int, threads: int, only: str | None = None) -> dict[str, NDArray[np.float64]]:
@@ -118,6 +145,10 @@ def _score(panel: Panel, origin: int, name: str, actual: NDArray[np.float64], me
     series, day = np.nonzero(~np.isnan(actual))
     y, m = actual[series, day], np.maximum(mean[series, day], 0)
     q = quantiles(demand_mean_units=m, dispersion=errors.dispersion[series], levels=M5_QUANTILES).astype(float)
+    rng = np.random.default_rng(origin)
+    sampled = rng.random(len(y)) < _CALIBRATION_PAIRS / max(len(y), 1)
+    position = np.full(len(y), np.nan)
+    position[sampled] = metrics.randomised_pit(y[sampled], m[sampled], errors.dispersion[series[sampled]], rng)
     rows: list[tuple[str, str, float]] = []
     for segment, chosen in _segments(panel, origin, series, day):
         if not chosen.any():
@@ -129,6 +160,9 @@ def _score(panel: Panel, origin: int, name: str, actual: NDArray[np.float64], me
             (segment, "coverage 67", metrics.coverage(mine, spread_out[:, 2], spread_out[:, 6])),
             (segment, "coverage 95", metrics.coverage(mine, spread_out[:, 1], spread_out[:, 7])),
         ]
+        drawn = position[chosen & sampled]
+        if len(drawn):
+            rows += [(segment, f"below {level:g}", float((drawn <= level).mean())) for level in M5_QUANTILES]
     rows += _wrmsse_by_level(panel, origin, actual, mean)
     out = pd.DataFrame(rows, columns=["segment", "measure", "score"]).dropna()
     return out.assign(origin_date=panel.days[origin], forecaster=name)

@@ -4,8 +4,8 @@ Belongs here: every call into LightGBM. Does not: features and targets.
 
 Notes
 -----
-LightGBM's OpenMP threads wait for each other by spinning. Two trainings on the same cores then wait for threads that are not running:
-200 small trees took 0.14 s alone and over 60 s beside two others (two cores). So few rows are trained by one thread, and
+LightGBM's OpenMP threads wait for each other by spinning. Two trainings on the same cores wait for threads that are not running, and what takes
+a tenth of a second alone then takes minutes. So few rows are trained by one thread, and
 `orchestration/__init__.py` asks libgomp to spin shortly.
 """
 

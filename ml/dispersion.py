@@ -5,18 +5,19 @@ Belongs here: dispersion and rank correlations from backtest errors. Does not: t
 
 Notes
 -----
-Moment estimate of the negative binomial: alpha = sum((y - m)^2 - m) / sum(m^2). A series has few days, so numerator and
-denominator are pooled with those of series of the same size, weighted like four weeks of them.
+The dispersion of a series is the one of a grid that makes its backtest most likely, together with the mean log-likelihood of the series
+of the same size, which counts like half a series. Moments would follow the few largest errors and be too wide for all other days.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 _BINS = 8
-_POOL_DAYS = 28.0
-_LARGEST = 20.0
+_POOL_WEIGHT = 0.5  # series' worth of the pool
+_GRID = np.geomspace(0.01, 8.0, 16)
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,23 @@ def spread(actual: NDArray[np.float64], mean: NDArray[np.float64], sku_code: NDA
     known = ~np.isnan(actual)
     error = np.where(known, actual - mean, 0.0)
     m = np.where(known, mean, 0.0)
-    excess = (error**2 - m).sum(axis=(0, 2))
-    square = (m**2).sum(axis=(0, 2))
+    likelihood = _log_likelihood(np.where(known, actual, 0.0), np.maximum(m, 1e-4), known)
     size = m.sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
-    edges = np.quantile(size, np.linspace(0, 1, _BINS + 1)[1:-1])
-    group = np.searchsorted(edges, size)
-    pooled_excess = np.bincount(group, weights=excess, minlength=_BINS)
-    pooled_square = np.bincount(group, weights=square, minlength=_BINS)
-    total = max(pooled_square.sum(), 1e-9)
-    pool = np.where(pooled_square > 0, pooled_excess / np.maximum(pooled_square, 1e-9), pooled_excess.sum() / total)
-    pool = np.clip(pool, 0.0, _LARGEST)[group]
-    weight = _POOL_DAYS * np.maximum(size, 1e-6) ** 2
-    dispersion = np.clip((excess + weight * pool) / (square + weight), 0.0, _LARGEST)
+    group = np.searchsorted(np.quantile(size, np.linspace(0, 1, _BINS + 1)[1:-1]), size)
+    members = np.maximum(np.bincount(group, minlength=_BINS), 1)
+    pool = np.stack([np.bincount(group, weights=one, minlength=_BINS) / members for one in likelihood])
+    dispersion = _GRID[(likelihood + _POOL_WEIGHT * pool[:, group]).argmax(axis=0)]
     return Spread(dispersion, *_correlations(error, m, known, dispersion, sku_code))
+
+
+def _log_likelihood(actual: NDArray[np.float64], mean: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Log-likelihood of each series' days under every dispersion of the grid, without what does not depend on it; (n_grid, n_series)."""
+    out = np.empty((len(_GRID), actual.shape[1]))
+    for row, dispersion in enumerate(_GRID):
+        size = 1 / dispersion
+        each = gammaln(actual + size) - gammaln(size) + size * np.log(size) - (actual + size) * np.log(size + mean)
+        out[row] = np.where(known, each, 0.0).sum(axis=(0, 2))
+    return out
 
 
 def _correlations(

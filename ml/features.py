@@ -12,6 +12,8 @@ from ml.panel import HORIZON_DAYS, Panel
 _WIDTHS = (7, 14, 28, 56, 112, 224)
 _WEEKDAY_WEEKS = (2, 4, 8)
 _GROUP_WIDTHS = (7, 28)
+PRICE_FEATURES = ("price", "price_ratio_28", "price_ratio_180")
+DISCOUNT_FEATURES = ("discount", "discount_mean_28")
 
 
 def feature_names(panel: Panel) -> list[str]:
@@ -29,11 +31,8 @@ def feature_names(panel: Panel) -> list[str]:
         *(f"sku_mean_{w}" for w in _GROUP_WIDTHS),
         *(f"group_trend_{g}" for g in ("region", "category_region")),
         "yearly_lift",
-        "price",
-        "price_ratio_28",
-        "price_ratio_180",
-        "discount",
-        "discount_mean_28",
+        *PRICE_FEATURES,
+        *DISCOUNT_FEATURES,
         "weekday",
         "day_of_month",
         "month",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml.backtest import MODELS, Backtest, variants
+from ml.backtest import BASELINES, CHAMPION, MODELS, Backtest, variants
 from ml.baselines import level_times_weekday
 from ml.dispersion import Spread
 from ml.panel import HORIZON_DAYS, Panel
@@ -18,7 +18,7 @@ from ml.train import Model
 from planning.frames import DEMAND_MEANS, DEMAND_QUANTILES, M5_QUANTILES
 from planning.negative_binomial import quantiles
 
-BASELINE = "level x weekday"
+BASELINE = "level x weekday"  # stands in for a model
 COLD_START_DAYS = 28  # a series younger than this leans on its category
 
 
@@ -35,7 +35,7 @@ class Champion:
     errors : Spread
         Of whatever makes the forecast.
     reason : str
-        Why the model was left aside, empty when it was not.
+        Why a newly trained model was left aside, empty when it was not.
     """
 
     forecaster: str
@@ -44,22 +44,32 @@ class Champion:
     reason: str
 
 
-def choose(backtest: Backtest, model: Model | None, reason: str) -> Champion:
-    """The variant of the model with the best WRMSSE over all origins if it beats the baseline, else the baseline."""
-    errors = backtest.spreads[BASELINE]
-    if model is None:
-        return Champion(BASELINE, None, errors, reason or "no model")
-    score = {name: backtest.mean_score(name, "wrmsse") for name in (BASELINE, *MODELS) if name in backtest.spreads}
-    best = min((name for name in MODELS if name in score), key=lambda name: score[name])
-    if not score[best] < score[BASELINE]:
-        return Champion(BASELINE, None, errors, f"{best} loses to {BASELINE}: WRMSSE {score[best]:.4f} against {score[BASELINE]:.4f}")
-    return Champion(best, model, backtest.spreads[best], "")
+def choose(backtest: Backtest, model: Model | None, reason: str, *, incumbent: Champion | None = None) -> Champion:
+    """The challenger's best variant by WRMSSE over all origins if it beats the champion so far and the baselines.
+
+    Else the champion so far (``incumbent``, whose errors are those of this backtest) if it beats the baselines, else the baseline.
+    """
+    means = {name: backtest.mean_score(name, "wrmsse") for name in backtest.spreads}
+    score = {name: value if np.isfinite(value) else np.inf for name, value in means.items()}
+    challenger = min((name for name in MODELS if name in score and model is not None), key=lambda name: score[name], default=None)
+    rivals = [name for name in (CHAMPION, *BASELINES) if name in score and (name != CHAMPION or incumbent is not None)]
+    best = min(rivals, key=lambda name: score[name])
+    if challenger is not None and score[challenger] < score[best]:
+        return Champion(challenger, model, backtest.spreads[challenger], "")
+    if challenger is not None:
+        reason = f"{challenger} loses to {best}: WRMSSE {score[challenger]:.4f} against {score[best]:.4f}"
+    if best == CHAMPION and incumbent is not None:
+        return Champion(incumbent.forecaster, incumbent.model, backtest.spreads[CHAMPION], reason or "no challenger")
+    return Champion(BASELINE, None, backtest.spreads[BASELINE], reason or "no model")
 
 
-def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, model_version: str | None, threads: int) -> pd.DataFrame:
+def demand_means(
+    panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, model_version: str | None, threads: int, is_fallback: bool = False
+) -> pd.DataFrame:
     """Mean and dispersion of every series on each of the next 28 days.
 
-    ``model_version`` names the champion in every row; it is left out where the baseline made the forecast.
+    ``model_version`` names the champion in every row; it is left out where the baseline made the forecast. ``is_fallback`` says that an
+    earlier model stands in: rows are flagged ``fallback`` and name it.
 
     Returns
     -------
@@ -80,7 +90,7 @@ def demand_means(panel: Panel, champion: Champion, *, as_of_date: pd.Timestamp, 
     unborn = pd.to_datetime(panel.series["launched_date"]).to_numpy()[:, None] > days.to_numpy()[None, :]
     mean = np.round(np.where(retired | unborn, 0.0, mean), 6)
     n_series = len(panel.series)
-    usual = "fallback" if champion.model is None else "model"
+    usual = "fallback" if champion.model is None or is_fallback else "model"
     table = pd.DataFrame(
         {
             "as_of_date": as_of_date,

@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
-from orchestration import gates, ops_store, ops_tables, raw_tables
+from orchestration import drift, gates, ops_store, ops_tables, raw_tables
 from orchestration.deployment import Deployment
 from orchestration.gates import Finding
 from orchestration.great_expectations_batch import unmet
@@ -34,6 +34,7 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         _check(["raw", "run_day"], "feeds", required_feeds_are_fresh),
         _check(["forecast", "demand_quantiles"], "forecast", quantiles_are_complete_and_do_not_cross),
         _check(["forecast", "demand_quantiles"], "forecast", backtest_is_calibrated),
+        _check(["forecast", "demand_quantiles"], "forecast", last_week_was_forecast_well),
         _check(["forecast", "demand_quantiles"], "forecast", model_made_the_forecast),
         _check(["plan", "stock_targets"], "targets", reorder_point_is_below_order_up_to),
         _check(["plan", "transfers"], "plan", plan_can_be_carried_out),
@@ -226,11 +227,25 @@ def backtest_is_calibrated(warehouse: duckdb.DuckDBPyConnection, deployment: Dep
     return Finding(problems, metadata=shown)
 
 
+def last_week_was_forecast_well(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Warns when the champion's forecasts of the last week left the limits of the backtest; the run then chooses a champion again."""
+    held = drift.last_week(warehouse, day.as_of_date)
+    if held is None:
+        return Finding([])
+    said = held.drifted(deployment.settings.gates)
+    shown = {"bias": dg.MetadataValue.float(held.bias), "coverage_95": dg.MetadataValue.float(held.coverage_95)}
+    return Finding(
+        [f"{said}; look at late deliveries, prices and promotions of the week"] if said else [], is_blocking=False, metadata=shown
+    )
+
+
 def model_made_the_forecast(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """Warns when the baseline had to stand in for the model."""
-    row = warehouse.execute("select method, reason from forecast.model_versions where as_of_date = ?", [day.as_of_date]).fetchone()
+    """Warns when the baseline, or an earlier model, had to stand in for the champion."""
+    row = warehouse.execute(
+        "select method, reason, forecaster from forecast.model_versions where as_of_date = ?", [day.as_of_date]
+    ).fetchone()
     if row and row[0] != "model":
-        return Finding([f"the level x weekday baseline made the forecast: {row[1]}"], is_blocking=False)
+        return Finding([f"{row[2]} stands in for the champion: {row[1]}"], is_blocking=False)
     return Finding([])
 
 

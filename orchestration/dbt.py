@@ -36,6 +36,7 @@ SECOND_PASS_TABLES = (  # what needs forecasts and plans, by schema and name
     ("marts", "kpi_transfer_frequency_monthly"),
     ("marts", "kpi_total_landed_cost_monthly"),
     ("marts", "kpi_forecast_error"),
+    ("marts", "kpi_forecast_revisions"),
     ("marts", "kpi_transfer_plan"),
     ("plan", "exceptions"),
 )

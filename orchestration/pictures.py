@@ -1,6 +1,6 @@
 """Pictures a person would rather look at than read, as Markdown metadata.
 
-Belongs here: the fan chart, the network map, days of supply. Does not: numbers nobody computed elsewhere. Matplotlib is
+Belongs here: fan charts, calibration, errors, the network map, days of supply. Does not: numbers nobody computed elsewhere. Matplotlib is
 imported inside functions: it takes seconds.
 """
 
@@ -12,24 +12,26 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ml.panel import Panel
+from ml.backtest import BASELINES, YOUNG_DAYS
+from ml.panel import HORIZON_DAYS, Panel
 from planning.lead_time_demand import LeadTimeDemand
 
 _INK, _SOFT, _ACCENT, _WARM = "#1f2933", "#9aa5b1", "#2563eb", "#d97706"
 _NODE_COLOUR = {"hub": "#7c3aed", "regional_dc": "#2563eb", "urban_mfc": "#059669", "bonded": "#64748b", "store": "#d97706"}
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float, *, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(colors=_INK, labelsize=8)
+    axes = figure.subplots(rows, columns)
+    for axis in np.atleast_1d(axes).ravel():
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+        axis.tick_params(colors=_INK, labelsize=8)
     return figure, axes
 
 
@@ -39,26 +41,112 @@ def _markdown(figure: Any, alt: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")
 
 
-def fan_chart(panel: Panel, quantile_rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
-    """Last eight weeks and the next four of the SKU-region that sells most."""
+_BANDS = ((0.005, 0.995, 0.12), (0.025, 0.975, 0.2), (0.165, 0.835, 0.35))
+
+
+def fan_charts(panel: Panel, quantile_rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """Last eight weeks and the next four of SKU-regions that tell something: the fastest, the lumpiest, a promoted, a new, a retiring one."""
     from matplotlib.dates import ConciseDateFormatter
 
-    figure, axes = _figure(8.5, 3.4)
-    best = int(np.nanargmax(np.nan_to_num(panel.window_mean(len(panel.days) - 1, 56)))) if len(panel.series) else 0
-    row = panel.series.iloc[best]
-    mine = quantile_rows[(quantile_rows["sku_id"] == row["sku_id"]) & (quantile_rows["region_id"] == row["region_id"])]
-    fan = mine.pivot_table(index="demand_date", columns="quantile", values="demand_units")
-    axes.step(panel.days[-56:], panel.demand[best, -56:], where="mid", color=_INK, lw=1.1, label="demand")
-    for low, high, shade in ((0.005, 0.995, 0.12), (0.025, 0.975, 0.2), (0.165, 0.835, 0.35)):
-        axes.fill_between(fan.index, fan[low], fan[high], step="mid", color=_ACCENT, alpha=shade, lw=0, label=f"{low:g} to {high:g}")
-    axes.step(fan.index, fan[0.5], where="mid", color=_ACCENT, lw=1.6, label="median")
-    axes.axvline(panel.days[-1], color=_SOFT, lw=0.8, ls=":")
-    axes.set_ylabel("units a day", fontsize=8)
-    axes.set_title(f"SKU {row['sku_id']} in {row['region_id']}", fontsize=9, loc="left", color=_INK)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
-    axes.legend(fontsize=7, frameon=False, ncols=5, loc="upper left")
-    axes.set_ylim(bottom=0)
-    return _markdown(figure, "fan chart")
+    chosen = _telling(panel)
+    figure, axes = _figure(8.5, 2.5 * max(len(chosen), 1), rows=max(len(chosen), 1))
+    for axis, (title, row) in zip(np.atleast_1d(axes), chosen.items(), strict=False):
+        one = panel.series.iloc[row]
+        mine = quantile_rows[(quantile_rows["sku_id"] == one["sku_id"]) & (quantile_rows["region_id"] == one["region_id"])]
+        fan = mine.pivot_table(index="demand_date", columns="quantile", values="demand_units")
+        axis.step(panel.days[-56:], panel.demand[row, -56:], where="mid", color=_INK, lw=1.1, label="demand")
+        for low, high, shade in _BANDS:
+            axis.fill_between(fan.index, fan[low], fan[high], step="mid", color=_ACCENT, alpha=shade, lw=0, label=f"{low:g} to {high:g}")
+        axis.step(fan.index, fan[0.5], where="mid", color=_ACCENT, lw=1.6, label="median")
+        axis.axvline(panel.days[-1], color=_SOFT, lw=0.8, ls=":")
+        _shade_promotions(axis, panel, row)
+        axis.set_ylabel("units a day", fontsize=8)
+        axis.set_title(f"{title}: SKU {one['sku_id']} in {one['region_id']}", fontsize=9, loc="left", color=_INK)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(axis.xaxis.get_major_locator()))
+        axis.set_ylim(bottom=0)
+    if chosen:
+        np.atleast_1d(axes)[0].legend(fontsize=7, frameon=False, ncols=6, loc="upper left")
+    return _markdown(figure, "fan charts")
+
+
+def _telling(panel: Panel) -> dict[str, int]:
+    """Rows of the panel worth a picture, by what they show; each row once."""
+    last = len(panel.days) - 1
+    level = np.nan_to_num(panel.window_mean(last, 56))
+    ahead = panel.days[-1] + pd.Timedelta(days=HORIZON_DAYS)
+    launched, retired = (pd.to_datetime(panel.series[c]).to_numpy() for c in ("launched_date", "retired_date"))
+    kinds = {
+        "fastest": np.ones(len(level), bool),
+        "lumpy": (panel.series["demand_class"] == "lumpy").to_numpy() if "demand_class" in panel.series else np.zeros(len(level), bool),
+        "promoted soon": panel.discount[:, last + 1 :].max(axis=1, initial=0) > 0,
+        "new": launched > (panel.days[-1] - pd.Timedelta(days=YOUNG_DAYS)).to_datetime64(),
+        "retiring": retired <= ahead.to_datetime64(),
+    }
+    found: dict[str, int] = {}
+    for name, members in kinds.items():
+        free = members & ~np.isin(np.arange(len(level)), list(found.values()))
+        if free.any():
+            found[name] = int(np.argmax(np.where(free, level, -1.0)))
+    return found
+
+
+def _shade_promotions(axis: Any, panel: Panel, row: int) -> None:
+    first = max(0, len(panel.days) - 56)
+    runs = panel.discount[row, first:] > 0
+    days = panel.days[0] + pd.to_timedelta(first + np.arange(len(runs)), unit="D")
+    if runs.any():
+        axis.fill_between(
+            days, 0, 1, where=runs, step="mid", transform=axis.get_xaxis_transform(), color=_WARM, alpha=0.12, lw=0, label="promotion"
+        )
+
+
+def calibration(scores: pd.DataFrame, forecaster: str) -> dg.MarkdownMetadataValue:
+    """Share of backtest demand below each quantile against the quantile, the whole and the segments that stray most."""
+    figure, axes = _figure(4.6, 4.2)
+    mine = scores[(scores["forecaster"] == forecaster) & scores["measure"].str.startswith("below ")]
+    table = mine.assign(level=mine["measure"].str.removeprefix("below ").astype(float)).pivot_table(
+        index="segment", columns="level", values="score"
+    )
+    axes.plot([0, 1], [0, 1], color=_SOFT, lw=0.8, ls=":")
+    if "all" in table.index:
+        away = (table.drop(index="all") - table.columns.to_numpy()).abs().max(axis=1).nlargest(3)
+        for segment in away.index:
+            axes.plot(table.columns, table.loc[segment], color=_WARM, lw=0.9, alpha=0.7, label=segment)
+        axes.plot(table.columns, table.loc["all"], color=_ACCENT, lw=1.8, marker="o", ms=3.5, label="all")
+        axes.legend(fontsize=7, frameon=False, loc="upper left")
+    axes.set_xlabel("quantile", fontsize=8)
+    axes.set_ylabel("share of demand below it", fontsize=8)
+    return _markdown(figure, "calibration")
+
+
+def error_by_segment(scores: pd.DataFrame, forecaster: str) -> dg.MarkdownMetadataValue:
+    """Pinball loss of the forecaster over that of each baseline, by segment; left of 1 is better."""
+    mean = scores[scores["measure"] == "pinball"].groupby(["segment", "forecaster"])["score"].mean().unstack()
+    against = [name for name in BASELINES if name in mean and name != forecaster]
+    ratio = mean[against].rdiv(mean[forecaster], axis=0).dropna(how="all") if forecaster in mean else mean[[]]
+    figure, axes = _figure(7.2, 1.2 + 0.22 * len(ratio))
+    place = np.arange(len(ratio))
+    for offset, (name, colour) in enumerate(zip(against, (_ACCENT, _SOFT), strict=False)):
+        axes.barh(place - 0.2 + 0.4 * offset, ratio[name], height=0.38, color=colour, label=f"against {name}")
+    axes.axvline(1, color=_INK, lw=0.8)
+    axes.set_yticks(place, ratio.index, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"pinball loss of {forecaster}, baseline = 1", fontsize=8)
+    if against:
+        axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return _markdown(figure, "error by segment")
+
+
+def importance(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """The dozen features that brought most gain, by part of the model."""
+    parts = list(rows.groupby("model_part"))
+    figure, axes = _figure(8.5, 3.2, columns=len(parts))
+    for axis, (part, members) in zip(np.atleast_1d(axes), parts, strict=True):
+        top = members.nlargest(12, "gain_share")[::-1]
+        axis.barh(top["feature_name"], top["gain_share"], color=_ACCENT, height=0.65)
+        axis.set_title(f"model of the {part}", fontsize=9, loc="left", color=_INK)
+        axis.set_xlabel("share of gain", fontsize=8)
+    return _markdown(figure, "feature importance")
 
 
 def network_map(lines: pd.DataFrame, nodes: pd.DataFrame) -> dg.MarkdownMetadataValue:

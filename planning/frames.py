@@ -312,6 +312,26 @@ MODEL_VERSIONS = Frame(
     columns="as_of_date trained_on_date method forecaster level_correlation region_correlation",
     nullable="model_version reason",
 )
+KNOWN_AHEAD = Frame(
+    "forecast.known_ahead",
+    "SKU, region and future day on which the price is not the last day's or a promotion runs",
+    key="as_of_date sku_id region_id demand_date",
+    columns="as_of_date sku_id region_id demand_date discount_rate",
+    nullable="unit_price",
+)
+REVISIONS = Frame(
+    "forecast.revisions",
+    "SKU and region whose forecast moved most in value since the last plan, over the days both speak of",
+    key="as_of_date sku_id region_id",
+    columns="as_of_date sku_id region_id previous_date previous_units revised_units price_revision_units promotion_revision_units "
+    "level_revision_units totals_revision_units model_revision_units other_revision_units main_driver",
+)
+FEATURE_IMPORTANCE = Frame(
+    "forecast.feature_importance",
+    "part of the model and feature it was given",
+    key="as_of_date model_part feature_name",
+    columns="as_of_date model_part feature_name gain_share",
+)
 STOCK_TARGETS = Frame(
     "plan.stock_targets",
     "SKU and node that carries it",
@@ -348,6 +368,9 @@ DECISIONS: dict[str, Frame] = {
         UNCONSTRAINED_DEMAND,
         ACCURACY,
         MODEL_VERSIONS,
+        KNOWN_AHEAD,
+        REVISIONS,
+        FEATURE_IMPORTANCE,
         STOCK_TARGETS,
         TRANSFERS,
         REPLENISHMENTS,

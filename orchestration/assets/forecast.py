@@ -6,26 +6,48 @@ Belongs here: reading the panel, calling `ml`, writing `forecast.*`. Does not: a
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ml.backtest import Backtest, run_backtest
+from ml.backtest import Backtest, Incumbent, run_backtest
+from ml.boosting import TrainingError
 from ml.censoring import unconstrained_demand
+from ml.explanation import feature_importance
+from ml.features import feature_names
 from ml.forecast import BASELINE, Champion, choose, demand_means, demand_quantiles
 from ml.panel import Panel
-from ml.train import TrainingChoices, TrainingError, train
-from orchestration import gates, model_registry, pictures
+from ml.train import Model, TrainingChoices, train
+from orchestration import drift, forecast_revisions, gates, model_registry, pictures
 from orchestration.deployment import Deployment
-from orchestration.metadata import frame_schema
+from orchestration.metadata import frame_schema, markdown_table
 from orchestration.panel_query import read_censored, read_panel
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
 from orchestration.warehouse import replace_day
-from planning.frames import ACCURACY, DEMAND_MEANS, DEMAND_QUANTILES, MODEL_VERSIONS, UNCONSTRAINED_DEMAND
+from planning.frames import (
+    ACCURACY,
+    DEMAND_MEANS,
+    DEMAND_QUANTILES,
+    FEATURE_IMPORTANCE,
+    KNOWN_AHEAD,
+    MODEL_VERSIONS,
+    REVISIONS,
+    UNCONSTRAINED_DEMAND,
+)
 
-_TABLES = (DEMAND_MEANS, DEMAND_QUANTILES, ACCURACY, MODEL_VERSIONS, UNCONSTRAINED_DEMAND)
+_TABLES = (
+    DEMAND_MEANS,
+    DEMAND_QUANTILES,
+    ACCURACY,
+    MODEL_VERSIONS,
+    UNCONSTRAINED_DEMAND,
+    KNOWN_AHEAD,
+    REVISIONS,
+    FEATURE_IMPORTANCE,
+)
 _LOOK_BACK = dt.timedelta(days=56)
 _CHUNK = dt.timedelta(days=400)
 
@@ -53,23 +75,37 @@ def build_forecast(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinit
             gates.require(deployment, day, "forecast")
             short = _restate_censored(warehouse, day)  # the totals of the panel read what it writes
             panel = read_panel(warehouse, deployment.settings, day.as_of_date)
-            means, scores, used = _forecast(deployment, day, panel)
+            free = panel.with_demand(unconstrained_demand(panel.demand, panel.is_censored))
+            means, scores, used, model = _forecast(deployment, day, free, drift.last_week(warehouse, day.as_of_date))
             tables = {
                 DEMAND_MEANS: means,
                 DEMAND_QUANTILES: demand_quantiles(means),
                 ACCURACY: scores,
                 MODEL_VERSIONS: used,
+                KNOWN_AHEAD: forecast_revisions.known_ahead(panel, day.as_of_date),
+                FEATURE_IMPORTANCE: _importance(day, model),
             }
             for frame, rows in tables.items():
                 replace_day(warehouse, frame, rows, as_of_date=day.day)
+            tables[REVISIONS] = forecast_revisions.since_last_plan(
+                warehouse, free, day.as_of_date, model, str(used.iloc[0]["model_version"])
+            )
+            replace_day(warehouse, REVISIONS, tables[REVISIONS], as_of_date=day.day)
         yield dg.MaterializeResult(asset_key=["forecast", "unconstrained_demand"], metadata={"restated_row_count": short})
         yield from _results(panel, tables)
 
     return [forecast]
 
 
+def _importance(day: RunDay, model: Model | None) -> pd.DataFrame:
+    if model is None:
+        return pd.DataFrame(columns=list(FEATURE_IMPORTANCE.fields))
+    return feature_importance(model).assign(as_of_date=pd.Timestamp(day.as_of_date))[list(FEATURE_IMPORTANCE.fields)]
+
+
 def _results(panel: Panel, tables: dict) -> Iterator[dg.MaterializeResult]:
-    means, quantile_rows, scores, used = tables.values()
+    means, quantile_rows, scores, used = (tables[f] for f in (DEMAND_MEANS, DEMAND_QUANTILES, ACCURACY, MODEL_VERSIONS))
+    name = str(used.iloc[0]["forecaster"])
     wrmsse = scores[(scores["measure"] == "wrmsse") & (scores["segment"] == "all")].groupby("forecaster")["score"].mean()
     yield dg.MaterializeResult(
         asset_key=["forecast", "demand_means"],
@@ -83,11 +119,30 @@ def _results(panel: Panel, tables: dict) -> Iterator[dg.MaterializeResult]:
     )
     yield dg.MaterializeResult(
         asset_key=["forecast", "demand_quantiles"],
-        metadata={"dagster/row_count": len(quantile_rows), "fan_chart": pictures.fan_chart(panel, quantile_rows)},
+        metadata={"dagster/row_count": len(quantile_rows), "fan_charts": pictures.fan_charts(panel, quantile_rows)},
     )
     yield dg.MaterializeResult(
         asset_key=["forecast", "accuracy"],
-        metadata={"dagster/row_count": len(scores), **{f"wrmsse_{name.replace(' ', '_')}": float(v) for name, v in wrmsse.items()}},
+        metadata={
+            "dagster/row_count": len(scores),
+            **{f"wrmsse_{forecaster.replace(' ', '_')}": float(v) for forecaster, v in wrmsse.items()},
+            "calibration": pictures.calibration(scores, name),
+            "error_by_segment": pictures.error_by_segment(scores, name),
+        },
+    )
+    yield dg.MaterializeResult(asset_key=["forecast", "known_ahead"], metadata={"dagster/row_count": len(tables[KNOWN_AHEAD])})
+    moved = tables[REVISIONS]
+    shown = ["sku_id", "region_id", "previous_units", "revised_units", "main_driver"]
+    yield dg.MaterializeResult(
+        asset_key=["forecast", "revisions"],
+        metadata={"dagster/row_count": len(moved), "largest": markdown_table(moved[shown].head(20).round(1))},
+    )
+    importance = tables[FEATURE_IMPORTANCE]
+    yield dg.MaterializeResult(
+        asset_key=["forecast", "feature_importance"],
+        metadata={"dagster/row_count": len(importance), "gain": pictures.importance(importance)}
+        if len(importance)
+        else {"dagster/row_count": 0},
     )
     row = used.iloc[0]
     yield dg.MaterializeResult(
@@ -122,21 +177,29 @@ def _restate_censored(warehouse: object, day: RunDay) -> int:
     return count
 
 
-def _forecast(deployment: Deployment, day: RunDay, panel: Panel) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Means, accuracy and model row of the day, with a registered model or a newly trained one."""
+def _forecast(
+    deployment: Deployment, day: RunDay, free: Panel, held: drift.Held | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Model | None]:
+    """Means, accuracy, model row and model of the day, with the registered champion or after a new choice."""
     settings = deployment.settings
     stamp = pd.Timestamp(day.as_of_date)
-    free = panel.with_demand(unconstrained_demand(panel.demand, panel.is_censored))
-    keys = [f"{sku}|{region}" for sku, region in zip(panel.series["sku_id"], panel.series["region_id"], strict=True)]
-    registered = _registered(deployment, day)
+    keys = [f"{sku}|{region}" for sku, region in zip(free.series["sku_id"], free.series["region_id"], strict=True)]
+    drifted = "" if held is None else held.drifted(settings.gates)
+    registered = _registered(deployment, day, free, drifted)
     if registered is None:
-        registered = _train(deployment, day, free, keys)
+        registered = _choose(deployment, day, free, keys, drifted)
     kept = registered.content
     use_model = registered.model is not None
-    reason = "" if use_model else registered.reason
     name = kept["forecaster"] if use_model else BASELINE
-    champion = Champion(name, registered.model, model_registry.spread_from_json(kept["spreads"][name], keys), reason)
-    means = demand_means(free, champion, as_of_date=stamp, model_version=registered.version, threads=settings.forecast.threads)
+    champion = Champion(name, registered.model, model_registry.spread_from_json(kept["spreads"][name], keys), registered.reason)
+    means = demand_means(
+        free,
+        champion,
+        as_of_date=stamp,
+        model_version=registered.version,
+        threads=settings.forecast.threads,
+        is_fallback=registered.is_last_good,
+    )
     scores = pd.DataFrame(kept["scores"])
     scores = scores.assign(
         as_of_date=stamp, origin_date=pd.to_datetime(scores["origin_date"]), model_version=registered.version if use_model else None
@@ -145,45 +208,62 @@ def _forecast(deployment: Deployment, day: RunDay, panel: Panel) -> tuple[pd.Dat
         {
             "as_of_date": [stamp],
             "trained_on_date": [pd.Timestamp(registered.trained_on_date)],
-            "method": ["model" if use_model else "fallback"],
+            "method": ["model" if use_model and not registered.is_last_good else "fallback"],
             "forecaster": [name],
             "level_correlation": [champion.errors.level_correlation],
             "region_correlation": [champion.errors.region_correlation],
             "model_version": [registered.version],
-            "reason": [reason],
+            "reason": [registered.reason],
         }
     )
-    return means, ACCURACY.check(scores), MODEL_VERSIONS.check(used)
+    return means, ACCURACY.check(scores), MODEL_VERSIONS.check(used), registered.model
 
 
-def _registered(deployment: Deployment, day: RunDay) -> model_registry.Registered | None:
+def _registered(deployment: Deployment, day: RunDay, panel: Panel, drifted: str) -> model_registry.Registered | None:
+    """The champion that may go on, None when a new choice is due: none yet, too old, off its last days, or of other features."""
     settings = deployment.settings
     if deployment.pinned_model is not None:
         return model_registry.load(settings.models, deployment.pinned_model)
-    return model_registry.newest(settings.models, as_of_date=day.as_of_date, max_age_days=settings.forecast.retrain_every_days)
+    found = model_registry.newest(settings.models, as_of_date=day.as_of_date, max_age_days=settings.forecast.retrain_every_days)
+    if found is None or (drifted and found.chosen_on_date < day.as_of_date):
+        return None
+    if found.model is not None and found.model.feature_names != tuple(feature_names(panel)):
+        return None
+    return found
 
 
-def _train(deployment: Deployment, day: RunDay, panel: Panel, keys: list[str]) -> model_registry.Registered:
-    """Backtest, train on everything if the model won, and register the outcome."""
+def _choose(deployment: Deployment, day: RunDay, panel: Panel, keys: list[str], drifted: str) -> model_registry.Registered:
+    """Train a challenger, backtest it beside the champion so far and the baselines, and register who is champion now."""
     settings = deployment.settings
     seed = int(hashlib.sha256(day.day.encode()).hexdigest()[:7], 16)
     chosen = settings.forecast
     choices = TrainingChoices(chosen.trees, chosen.leaves, chosen.training_rows, chosen.threads, seed)
-    backtest, reason = run_backtest(panel, choices=choices)
+    former = model_registry.newest(settings.models, as_of_date=day.as_of_date - dt.timedelta(days=1))
+    if former is not None and (former.model is None or former.model.feature_names != tuple(feature_names(panel))):
+        former = None
+    incumbent = None if former is None or former.rehearsal is None else Incumbent(former.content["forecaster"], former.rehearsal)
+    backtest, reason = run_backtest(panel, choices=choices, incumbent=incumbent)
     model = None
     if not reason:
         try:
             model = train(panel, last_origin=len(panel.days) - 1, choices=choices)
         except (TrainingError, MemoryError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"
-    champion = choose(backtest, model, reason)
+    so_far = None if former is None else Champion(former.content["forecaster"], former.model, backtest.spreads[BASELINE], "")
+    champion = choose(backtest, model, reason, incumbent=so_far)
+    stays = former is not None and champion.model is not None and champion.model is former.model
     version = model_registry.save(
-        settings.models, model=champion.model, trained_on_date=day.as_of_date, content=_content(backtest, champion, keys)
+        settings.models,
+        model=champion.model,
+        rehearsal=None if champion.model is None else (former.rehearsal if stays else backtest.rehearsal),
+        chosen_on_date=day.as_of_date,
+        trained_on_date=former.trained_on_date if stays else day.as_of_date,
+        content=_content(panel, backtest, replace(champion, reason="; ".join(filter(None, (drifted, champion.reason)))), keys),
     )
     return model_registry.load(settings.models, version)
 
 
-def _content(backtest: Backtest, champion: Champion, keys: list[str]) -> dict:
+def _content(panel: Panel, backtest: Backtest, champion: Champion, keys: list[str]) -> dict:
     scores = backtest.scores.assign(
         origin_date=pd.to_datetime(backtest.scores["origin_date"]).dt.strftime("%Y-%m-%d"), score=backtest.scores["score"].round(9)
     )
@@ -191,5 +271,8 @@ def _content(backtest: Backtest, champion: Champion, keys: list[str]) -> dict:
         "reason": champion.reason,
         "forecaster": champion.forecaster,
         "scores": scores.to_dict("records"),
-        "spreads": {name: model_registry.spread_to_json(backtest.spreads[name], keys) for name in sorted({champion.forecaster, BASELINE})},
+        "spreads": {
+            champion.forecaster: model_registry.spread_to_json(champion.errors, keys),
+            BASELINE: model_registry.spread_to_json(backtest.spreads[BASELINE], keys),
+        },
     }
