@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml import metrics
 from ml.baselines import aligned, level_times_weekday, reconciled, seasonal_naive
-from ml.dispersion import Spread, spread
+from ml.dispersion import Sold, Spread, spread
 from ml.features import feature_names
 from ml.panel import HORIZON_DAYS, Panel
 from ml.train import Model, TrainingChoices, TrainingError, predict, predict_totals, train
@@ -114,7 +114,8 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices, incumbent: Incumbent
                 means.setdefault(CHAMPION, []).append(mean)
     actual = [panel.demand[:, o + 1 : o + 1 + HORIZON_DAYS].astype(np.float64) for o in origins]
     sku = np.unique(panel.series["sku_id"].to_numpy(dtype=str), return_inverse=True)[1]
-    spreads = {name: _spread(actual, mean, sku, len(panel.series)) for name, mean in means.items()}
+    sold = _sold(panel, origins)
+    spreads = {name: _spread(actual, mean, sku, len(panel.series), sold) for name, mean in means.items()}
     scores = [
         _score(panel, origin, name, actual[i], mean[i], spreads[name]) for i, origin in enumerate(origins) for name, mean in means.items()
     ]
@@ -134,10 +135,24 @@ def variants(model: Model, panel: Panel, *, origin: int, threads: int, only: str
     return found
 
 
-def _spread(actual: list[NDArray[np.float64]], mean: list[NDArray[np.float64]], sku: NDArray[np.int64], n_series: int) -> Spread:
+def _sold(panel: Panel, origins: list[int]) -> Sold | None:
+    """What was seen on the days after each origin; None where all of demand was."""
+    if panel.sold is None or not origins or not panel.is_censored.any():
+        return None
+
+    def after(values: NDArray[np.float32] | NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.stack([values[:, o + 1 : o + 1 + HORIZON_DAYS] for o in origins]).astype(np.float64)
+
+    share = panel.open_share if panel.open_share is not None else np.full(panel.demand.shape, np.nan, np.float32)
+    return Sold(after(panel.sold), after(panel.is_censored).astype(bool), after(share))
+
+
+def _spread(
+    actual: list[NDArray[np.float64]], mean: list[NDArray[np.float64]], sku: NDArray[np.int64], n_series: int, sold: Sold | None
+) -> Spread:
     if not actual:
         return Spread(np.full(n_series, 0.5), 0.1, 0.05)
-    return spread(np.stack(actual), np.stack(mean), sku)
+    return spread(np.stack(actual), np.stack(mean), sku, sold)
 
 
 def _score(panel: Panel, origin: int, name: str, actual: NDArray[np.float64], mean: NDArray[np.float64], errors: Spread) -> pd.DataFrame:

@@ -13,6 +13,11 @@ because k P(D = k) = m P(D' = k - 1). Mean and dispersion of the window are the 
 so that days on which everything was sold raise the level instead of being dropped, which would lower it. The target day then leans on
 its own weekday.
 
+Where a feed tells for what share e of the day the shelf was not empty, sales s are what arrived in that share: the day's rate is Gamma
+with mean m and shape 1/alpha, its posterior has mean m (1 + alpha s) / (1 + alpha m e), and the estimate is s + (1 - e) times that. When the
+stock ran out may depend on demand; the likelihood is the same. The level m comes from the days that were open throughout, and, like four
+days of them, from sales over open share of all.
+
 References
 ----------
 Conrad (1976), *Sales data and the estimation of demand*; Nahmias (1994), *Demand estimation in lost sales inventory systems*.
@@ -29,32 +34,85 @@ _STEPS = 24
 _WEEKDAY_PRIOR_DAYS = 4.0  # days of the level that a weekday's own mean is shrunk with
 _MOST_UNITS = 4_096  # above it, and where chances vanish, the bound itself is taken
 _LARGEST_DISPERSION = 5.0
+_OPEN_PRIOR_DAYS = 4.0  # days' worth of sales over open share in the level of a day whose share is told
+_OPEN_PRIOR_DISPERSION = 0.3
 
 
-def unconstrained_demand(demand: NDArray[np.float32], is_censored: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Replace censored demand by its expectation given that at least as much was asked for.
+def unconstrained_demand(
+    demand: NDArray[np.float32], is_censored: NDArray[np.bool_], open_share: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Replace censored demand by its expectation: given that at least as much was asked for, or given the share of the day it was sold in.
 
     Parameters
     ----------
     demand : ndarray of float32, shape (n_series, n_days)
         NaN where unknown.
     is_censored : ndarray of bool, shape (n_series, n_days)
+    open_share : ndarray of float32, shape (n_series, n_days), or None
+        From 0 to 1; NaN where nobody says, and always read on censored days only.
 
     Returns
     -------
     ndarray of float32, shape (n_series, n_days)
-        Never below ``demand``; equal to it on free days, and where the eight weeks before know fewer than two days.
+        Never below ``demand``; equal to it on free days, and where the eight weeks before know too little.
 
     Examples
     --------
     >>> y = np.array([[4.0] * 14 + [0.0]], dtype=np.float32)
-    >>> unconstrained_demand(y, np.array([[False] * 14 + [True]]))[0, -1].item()
+    >>> is_last = np.array([[False] * 14 + [True]])
+    >>> unconstrained_demand(y, is_last)[0, -1].item()
     4.0
+    >>> half = np.full(y.shape, 0.5, np.float32)
+    >>> round(unconstrained_demand(y, is_last, half)[0, -1].item(), 1)  # nothing in half a day: a slow one
+    1.9
     """
     out = demand.copy()
-    row, column = np.nonzero(is_censored & ~np.isnan(demand))
+    is_short = is_censored & ~np.isnan(demand)
+    is_told = is_short & ~np.isnan(open_share) if open_share is not None else np.zeros(is_short.shape, bool)
+    row, column = np.nonzero(is_told)
     if len(row):
-        out[row, column] = _expected(demand, is_censored, row, column)
+        out[row, column] = _completed(demand, is_short, np.where(is_told, open_share, np.nan).astype(np.float32), row, column)
+    row, column = np.nonzero(is_short & ~is_told)
+    if len(row):
+        out[row, column] = _expected(np.where(is_told, np.float32(np.nan), demand), is_censored, row, column)
+    return out
+
+
+@numba.njit(cache=True, parallel=True)
+def _completed(
+    demand: NDArray[np.float32],
+    is_short: NDArray[np.bool_],
+    open_share: NDArray[np.float32],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Expectation of every (series, day) whose open share is told."""
+    out = np.empty(len(row), np.float32)
+    for n in numba.prange(len(row)):
+        series, day = row[n], column[n]
+        sold, share = demand[series, day], open_share[series, day]
+        free, total, square, weekday_days, weekday_total, arrived, opened = 0, 0.0, 0.0, 0, 0.0, 0.0, 0.0
+        for t in range(max(0, day - _WINDOW_DAYS), day):
+            y = demand[series, t]
+            if np.isnan(y):
+                continue
+            if is_short[series, t]:
+                if not np.isnan(open_share[series, t]):
+                    arrived, opened = arrived + y, opened + open_share[series, t]
+                continue
+            arrived, opened = arrived + y, opened + 1.0
+            free, total, square = free + 1, total + y, square + y * (y - 1.0)
+            if (day - t) % 7 == 0:
+                weekday_days, weekday_total = weekday_days + 1, weekday_total + y
+        if opened < 1.0:
+            out[n] = sold
+            continue
+        rate = arrived / opened
+        mean = max((total + _OPEN_PRIOR_DAYS * rate) / (free + _OPEN_PRIOR_DAYS), 1e-6)
+        second = (square + _OPEN_PRIOR_DAYS * (1 + _OPEN_PRIOR_DISPERSION) * rate * rate) / (free + _OPEN_PRIOR_DAYS)
+        dispersion = min(max(second / (mean * mean) - 1.0, 0.0), _LARGEST_DISPERSION)
+        own = (weekday_total + _WEEKDAY_PRIOR_DAYS * mean) / (weekday_days + _WEEKDAY_PRIOR_DAYS)
+        out[n] = sold + (1 - share) * own * (1 + dispersion * sold) / (1 + dispersion * own * share)
     return out
 
 

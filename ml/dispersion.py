@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
+from scipy.stats import nbinom
 
 _BINS = 8
 _POOL_WEIGHT = 0.5  # series' worth of the pool
+_LOG_LEAST = -20.0  # a day that the mean says cannot be is no reason to give up the others
 _GRID = np.geomspace(0.01, 8.0, 16)
 
 
@@ -36,7 +38,24 @@ class Spread:
     region_correlation: float
 
 
-def spread(actual: NDArray[np.float64], mean: NDArray[np.float64], sku_code: NDArray[np.int64]) -> Spread:
+@dataclass(frozen=True)
+class Sold:
+    """What was seen of demand: all of it, or what stock allowed.
+
+    Parameters
+    ----------
+    units : ndarray of shape (n_origins, n_series, n_days)
+    is_censored : ndarray of bool, of that shape
+    open_share : ndarray of that shape
+        Share of a censored day in which it was sold; NaN where nobody says, and the units are a lower bound.
+    """
+
+    units: NDArray[np.float64]
+    is_censored: NDArray[np.bool_]
+    open_share: NDArray[np.float64]
+
+
+def spread(actual: NDArray[np.float64], mean: NDArray[np.float64], sku_code: NDArray[np.int64], sold: Sold | None = None) -> Spread:
     """Estimate the spread from backtests.
 
     Parameters
@@ -45,11 +64,14 @@ def spread(actual: NDArray[np.float64], mean: NDArray[np.float64], sku_code: NDA
         Demand (NaN where unknown) and its forecast mean.
     sku_code : ndarray of int, shape (n_series,)
         Number of each series' SKU.
+    sold : Sold or None
+        Days on which ``actual`` is an estimate count in the dispersion with what was seen, not as if the estimate had been: an expectation
+        strays less than demand does.
     """
     known = ~np.isnan(actual)
     error = np.where(known, actual - mean, 0.0)
     m = np.where(known, mean, 0.0)
-    likelihood = _log_likelihood(np.where(known, actual, 0.0), np.maximum(m, 1e-4), known)
+    likelihood = _log_likelihood(np.where(known, actual, 0.0), np.maximum(m, 1e-4), known, sold)
     size = m.sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
     group = np.searchsorted(np.quantile(size, np.linspace(0, 1, _BINS + 1)[1:-1]), size)
     members = np.maximum(np.bincount(group, minlength=_BINS), 1)
@@ -58,13 +80,26 @@ def spread(actual: NDArray[np.float64], mean: NDArray[np.float64], sku_code: NDA
     return Spread(dispersion, *_correlations(error, m, known, dispersion, sku_code))
 
 
-def _log_likelihood(actual: NDArray[np.float64], mean: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _log_likelihood(
+    actual: NDArray[np.float64], mean: NDArray[np.float64], known: NDArray[np.bool_], sold: Sold | None
+) -> NDArray[np.float64]:
     """Log-likelihood of each series' days under every dispersion of the grid, without what does not depend on it; (n_grid, n_series)."""
+    bounds = np.zeros(known.shape, bool)
+    if sold is not None:
+        told = sold.is_censored & ~np.isnan(sold.open_share)
+        bounds = sold.is_censored & ~told & known
+        actual, mean = np.where(told, sold.units, actual), np.where(told, np.maximum(mean * sold.open_share, 1e-4), mean)
+        known = known & ~bounds
+    at = np.nonzero(bounds)
+    least = np.ceil(sold.units[at]) if sold is not None else np.empty(0)
     out = np.empty((len(_GRID), actual.shape[1]))
     for row, dispersion in enumerate(_GRID):
         size = 1 / dispersion
         each = gammaln(actual + size) - gammaln(size) + size * np.log(size) - (actual + size) * np.log(size + mean)
         out[row] = np.where(known, each, 0.0).sum(axis=(0, 2))
+        if len(least):
+            at_least = nbinom.logsf(least - 1, size, size / (size + mean[at]))
+            out[row] += np.bincount(at[1], weights=np.maximum(at_least, _LOG_LEAST), minlength=out.shape[1])
     return out
 
 

@@ -40,6 +40,10 @@ class Panel:
     calendar : ndarray of float32, shape (n_signals, n_regions, n_days + 28)
         Holidays and other signals known for the future too.
     calendar_names : tuple of str
+    open_share : ndarray of float32, shape (n_series, n_days), or None
+        Share of a censored day in which the region could buy; NaN where nobody says, None where nobody ever does.
+    sold : ndarray of float32, shape (n_series, n_days), or None
+        What was sold, where ``demand`` holds an estimate of what was asked for; None where it does not.
     aggregates : Aggregates or None
         The same demand by category and region over all years there are, ending on the same day.
     """
@@ -53,6 +57,8 @@ class Panel:
     calendar: NDArray[np.float32]
     calendar_names: tuple[str, ...]
     aggregates: "Aggregates | None" = None
+    open_share: NDArray[np.float32] | None = None
+    sold: NDArray[np.float32] | None = None
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:
@@ -104,5 +110,5 @@ class Panel:
             return (self.sums[:, origin + 1] - self.sums[:, low]) / count
 
     def with_demand(self, demand: NDArray[np.float32]) -> "Panel":
-        """The same panel with other demand."""
-        return replace(self, demand=demand)
+        """The same panel with an estimate of demand in place of what was sold."""
+        return replace(self, demand=demand, sold=self.demand if self.sold is None else self.sold)

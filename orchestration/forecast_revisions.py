@@ -16,7 +16,8 @@ from orchestration.warehouse import has_table
 from planning.frames import KNOWN_AHEAD, REVISIONS
 
 _MOST_LINES = 300  # the largest by value
-_LONGEST_GAP_DAYS = 7
+LONGEST_GAP_DAYS = 7
+LOOKS_BACK_AT = ("forecast.demand_means", "forecast.known_ahead", "forecast.model_versions")
 
 _LAST = """
 select as_of_date, model_version from forecast.model_versions
@@ -58,7 +59,7 @@ def known_ahead(panel: Panel, day: dt.date) -> pd.DataFrame:
 def since_last_plan(warehouse: duckdb.DuckDBPyConnection, panel: Panel, day: dt.date, model: Model | None, version: str) -> pd.DataFrame:
     """Frame `forecast.revisions` of the day; today's means stand in the warehouse. Empty without a forecast in the week before."""
     empty = pd.DataFrame(columns=list(REVISIONS.fields))
-    last = warehouse.execute(_LAST, {"day": day, "gap": _LONGEST_GAP_DAYS}).fetchone()
+    last = warehouse.execute(_LAST, {"day": day, "gap": LONGEST_GAP_DAYS}).fetchone()
     if last is None or not has_table(warehouse, "forecast", "known_ahead"):
         return empty
     last_date, last_version = last

@@ -29,7 +29,7 @@ where coalesce(retired_date > $day, true)
 order by i
 """
 _DEMAND = """
-select i, demand_date - $start as t, demand_units::float as units, is_censored
+select i, demand_date - $start as t, demand_units::float as units, is_censored, open_share::float as open_share
 from intermediate.int_demand_region_daily join series using (sku_id, region_id)
 where demand_date >= $start and demand_units is not null
 """
@@ -89,6 +89,8 @@ def read_panel(warehouse: duckdb.DuckDBPyConnection, settings: Settings, as_of_d
     at = (found["i"].astype(np.int64), found["t"].astype(np.int64))
     demand[at] = found["units"]
     censored[at] = found["is_censored"]
+    open_share = np.full(shape, np.nan, np.float32)
+    open_share[at] = np.ma.filled(found["open_share"], np.nan)
     days = pd.date_range(start, periods=n_days, freq="D")
     calendar, names = _calendar(warehouse, settings, series, start, as_of_date, last)
     return Panel(
@@ -96,6 +98,7 @@ def read_panel(warehouse: duckdb.DuckDBPyConnection, settings: Settings, as_of_d
         days=days,
         demand=demand,
         is_censored=censored,
+        open_share=open_share,
         price=_prices(warehouse, series, start, last, n_days + HORIZON_DAYS),
         discount=_discounts(warehouse, len(series), start, last, n_days + HORIZON_DAYS),
         calendar=calendar,
@@ -155,8 +158,10 @@ def _calendar(
     return np.concatenate([holiday, signals]), ("holiday", "holiday_eve", *names)
 
 
-def read_censored(warehouse: duckdb.DuckDBPyConnection, first: dt.date, last: dt.date) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Series that ran out of stock between two days, their demand and censoring from ``first`` to ``last``."""
+def read_censored(
+    warehouse: duckdb.DuckDBPyConnection, first: dt.date, last: dt.date
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    """Series that ran out of stock between two days, their demand, censoring and open share from ``first`` to ``last``."""
     warehouse.execute(
         """create or replace temp table short_series as
            select sku_id, region_id, row_number() over (order by sku_id, region_id) - 1 as i
@@ -168,11 +173,13 @@ def read_censored(warehouse: duckdb.DuckDBPyConnection, first: dt.date, last: dt
     shape = (len(series), (last - first).days + 1)
     demand, censored = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
     found = warehouse.execute(
-        """select i, demand_date - ?::date as t, demand_units::float as units, is_censored
+        """select i, demand_date - ?::date as t, demand_units::float as units, is_censored, open_share::float as open_share
            from intermediate.int_demand_region_daily join short_series using (sku_id, region_id)
            where demand_date between ? and ? and demand_units is not null""",
         [first, first, last],
     ).fetchnumpy()
     at = (found["i"].astype(np.int64), found["t"].astype(np.int64))
     demand[at], censored[at] = found["units"], found["is_censored"]
-    return series, demand, censored
+    open_share = np.full(shape, np.nan, np.float32)
+    open_share[at] = np.ma.filled(found["open_share"], np.nan)
+    return series, demand, censored, open_share

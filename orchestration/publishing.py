@@ -78,6 +78,31 @@ def publish(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: R
     return publication
 
 
+def restore_decisions(
+    warehouse: duckdb.DuckDBPyConnection, current: Path, *, names: tuple[str, ...] = tuple(DECISIONS), after: str = "", before: str = "9999"
+) -> None:
+    """Read forecasts and plans of earlier days into the warehouse: they stand nowhere but in what was published.
+
+    Parameters
+    ----------
+    current : Path
+        A published version.
+    names : tuple of str
+        Decision tables, which exist.
+    after, before : str
+        ISO days; only plans of days between are read.
+    """
+    for name in names:
+        files = [
+            str(path)
+            for path in sorted((current / name.replace(".", "/")).glob("as_of_date=*/part.parquet"))
+            if after < path.parent.name.removeprefix("as_of_date=") < before
+        ]
+        if files:
+            columns = ", ".join(DECISIONS[name].fields)
+            warehouse.execute(f"insert into {name} ({columns}) select {columns} from read_parquet(?, hive_partitioning = false)", [files])
+
+
 def _digest(content: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -5,16 +5,13 @@ past day in a scratch warehouse (`running.replay`).
 """
 
 import datetime as dt
-from pathlib import Path
-
-import duckdb
 
 from orchestration import ops_store, ops_tables
 from orchestration.deployment import Deployment
+from orchestration.publishing import restore_decisions
 from orchestration.running import Outcome, Progress, run_day
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
-from planning.frames import DECISIONS
 
 
 def rebuild(settings: Settings, as_of_date: dt.date | None, *, progress: Progress | None = None) -> tuple[Outcome | None, list[str]]:
@@ -33,7 +30,7 @@ def rebuild(settings: Settings, as_of_date: dt.date | None, *, progress: Progres
         published = ops_store.publications(store)
     with open_warehouse(settings.warehouse) as warehouse:
         ops_tables.create_decision_tables(warehouse)
-        _restore_decisions(warehouse, settings.published / "current")
+        restore_decisions(warehouse, settings.published / "current")
     day = as_of_date or (dt.date.fromisoformat(published[-1].as_of_date) if published else None)
     if day is None:
         return None, []
@@ -42,15 +39,3 @@ def rebuild(settings: Settings, as_of_date: dt.date | None, *, progress: Progres
     with ops_store.open_store(settings.ops) as store:
         now = {p.as_of_date: p.content_hashes for p in ops_store.publications(store)}.get(day.isoformat(), {})
     return outcome, sorted(name for name, digest in then.items() if now.get(name) != digest)
-
-
-def _restore_decisions(warehouse: duckdb.DuckDBPyConnection, current: Path) -> None:
-    """Forecasts and plans of earlier days stand nowhere but in what was published."""
-    for name, frame in DECISIONS.items():
-        files = sorted((current / name.replace(".", "/")).glob("as_of_date=*/part.parquet"))
-        if files:
-            columns = ", ".join(frame.fields)
-            warehouse.execute(
-                f"insert into {name} ({columns}) select {columns} from read_parquet(?, hive_partitioning = false)",
-                [[str(f) for f in files]],
-            )

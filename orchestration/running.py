@@ -19,14 +19,16 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration import gates, ops_store
+from orchestration import forecast_revisions, gates, ops_store, ops_tables
 from orchestration.automation import JOB
 from orchestration.checks import STALE
 from orchestration.definitions import build_defs
 from orchestration.deployment import Deployment
 from orchestration.instance import PID_TAG, open_instance
+from orchestration.publishing import restore_decisions
 from orchestration.run_day import NoRunDayError, read_day, settings_hash
 from orchestration.settings import Settings
+from orchestration.warehouse import open_warehouse
 
 OK, ERROR, USAGE, GATE, INFEASIBLE, STALE_INPUT = range(6)
 Progress = Callable[[str, str, float], None]
@@ -185,7 +187,7 @@ def replay(
 
 
 def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> None:
-    """Give the scratch deployment the landing area, the ledger up to the cut, and that day's model."""
+    """Give the scratch deployment the landing area, the ledger up to the cut, that day's model and the forecasts of the week before."""
     scratch.landing.symlink_to(settings.landing, target_is_directory=True)
     with ops_store.open_store(scratch.ops) as store:
         store.execute("attach ? as source", (str(settings.ops),))
@@ -202,7 +204,15 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
         store.commit()
         store.execute("detach source")
     scratch.models.mkdir()
-    for suffix in (".json", ".txt", ".aggregates.txt"):
-        path = settings.models / f"{then.model_version}{suffix}"
-        if path.exists():
-            shutil.copyfile(path, scratch.models / path.name)
+    for path in settings.models.glob(f"{then.model_version}.*"):
+        shutil.copyfile(path, scratch.models / path.name)
+    with open_warehouse(scratch.warehouse) as warehouse:  # what the forecast is compared with
+        ops_tables.create_decision_tables(warehouse)
+        day = dt.date.fromisoformat(then.as_of_date)
+        restore_decisions(
+            warehouse,
+            settings.published / "current",
+            names=forecast_revisions.LOOKS_BACK_AT,
+            after=(day - dt.timedelta(days=forecast_revisions.LONGEST_GAP_DAYS + 1)).isoformat(),
+            before=then.as_of_date,
+        )

@@ -139,7 +139,7 @@ INVENTORY_SNAPSHOTS = Frame(
     "SKU, node and moment of counting",
     key="snapshot_at node_id sku_id",
     columns="snapshot_at node_id sku_id on_hand_units",
-    nullable="reserved_units",
+    nullable="reserved_units stockout_share",
 )
 SHIPMENTS = Frame(
     "shipments",

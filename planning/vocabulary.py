@@ -181,6 +181,8 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("segment", "string", _ANY, _ANY, "slice of the catalogue a score is for"),
     ("forecaster", "string", _ANY, _ANY, "model or baseline that made the forecast"),
     ("measure", "string", _ANY, _ANY, "name of the score"),
+    ("stockout_share", "float", 0, 1, "share of the day's opening hours that the node had none of the SKU; empty where nobody says"),
+    ("open_share", "float", 0, 1, "share of the day's opening hours in which the region could buy; empty where nobody says"),
     ("baseline_score", "float", _ANY, _ANY, "the same score of level x weekday, which stands in where a model does not beat it"),
     ("model_part", "string", _ANY, _ANY, "series: the model of SKU and region; totals: of category and region"),
     ("feature_name", "string", _ANY, _ANY, "what a model is told"),

@@ -75,7 +75,7 @@ def build_forecast(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinit
             gates.require(deployment, day, "forecast")
             short = _restate_censored(warehouse, day)  # the totals of the panel read what it writes
             panel = read_panel(warehouse, deployment.settings, day.as_of_date)
-            free = panel.with_demand(unconstrained_demand(panel.demand, panel.is_censored))
+            free = panel.with_demand(unconstrained_demand(panel.demand, panel.is_censored, panel.open_share))
             means, scores, used, model = _forecast(deployment, day, free, drift.last_week(warehouse, day.as_of_date))
             tables = {
                 DEMAND_MEANS: means,
@@ -157,8 +157,8 @@ def _restate_censored(warehouse: object, day: RunDay) -> int:
     first, count = day.changed_from_date, 0
     while first <= day.as_of_date:
         last = min(first + _CHUNK, day.as_of_date)
-        series, demand, censored = read_censored(warehouse, first - _LOOK_BACK, last)
-        estimate = unconstrained_demand(demand, censored)
+        series, demand, censored, open_share = read_censored(warehouse, first - _LOOK_BACK, last)
+        estimate = unconstrained_demand(demand, censored, open_share)
         row, column = np.nonzero(censored & (np.arange(demand.shape[1]) >= _LOOK_BACK.days) & ~np.isnan(demand))
         rows = pd.DataFrame(
             {

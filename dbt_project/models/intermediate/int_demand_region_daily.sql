@@ -31,7 +31,7 @@ spine as (
 ),
 
 stocked_out as (
-    select spans.pair_number, days.demand_date, days.is_censored
+    select spans.pair_number, days.demand_date, days.is_censored, days.open_share
     from {{ ref('int_regions_stocked_out_daily') }} as days
     inner join spans on days.sku_id = spans.sku_id and days.region_id = spans.region_id
 ),
@@ -63,7 +63,8 @@ select
     end as demand_units,
     silent.region_id is null as is_complete,
     stocked_out.pair_number is not null as is_stocked_out,
-    coalesce(stocked_out.is_censored, false) as is_censored
+    coalesce(stocked_out.is_censored, false) as is_censored,
+    case when stocked_out.is_censored then stocked_out.open_share end as open_share
 from spine
 inner join spans on spine.pair_number = spans.pair_number
 left join events on spine.pair_number = events.pair_number and spine.demand_date = events.demand_date

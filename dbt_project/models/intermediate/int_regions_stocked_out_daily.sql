@@ -3,7 +3,7 @@
 {{ config(materialized='view') }}
 
 with stock as (
-    select sku_id, node_id, stock_date, is_stocked_out
+    select sku_id, node_id, stock_date, is_stocked_out, stockout_share
     from {{ ref('fct_sku_node_daily') }}
     where stock_date >= {{ changed_from() }}
 ),
@@ -25,7 +25,8 @@ select
     sells.region_id,
     stock.stock_date as demand_date,
     bool_and(stock.is_stocked_out)
-    or coalesce(bool_or(stock.is_stocked_out) filter (where nodes.node_type = 'store'), false) as is_censored
+    or coalesce(bool_or(stock.is_stocked_out) filter (where nodes.node_type = 'store'), false) as is_censored,
+    case when count(*) = 1 then 1 - max(stock.stockout_share) end as open_share  -- of several nodes nobody knows what each would have sold
 from stock
 semi join short on stock.sku_id = short.sku_id and stock.stock_date = short.stock_date
 inner join sells on stock.node_id = sells.node_id

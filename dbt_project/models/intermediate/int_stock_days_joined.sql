@@ -52,7 +52,8 @@ select
     coalesce(moves.transferred_out_units, 0) as transferred_out_units,
     coalesce(transit.in_transit_units, 0) as in_transit_units,
     counts.counted_units,
-    counts.reserved_units as counted_reserved_units
+    counts.reserved_units as counted_reserved_units,
+    counts.stockout_share
 from spine
 left join moves on spine.pair_number = moves.pair_number and spine.stock_date = moves.stock_date
 left join counts on spine.pair_number = counts.pair_number and spine.stock_date = counts.stock_date

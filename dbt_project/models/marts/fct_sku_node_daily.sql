@@ -10,7 +10,7 @@ opened as (  -- the evening before the window is a count like any other
     {% if is_incremental() %}
         union all
         select
-            carried.pair_number, before.stock_date, 0, 0, 0, 0, 0, 0, before.on_hand_units, before.reserved_units, true
+            carried.pair_number, before.stock_date, 0, 0, 0, 0, 0, 0, before.on_hand_units, before.reserved_units, null, true
         from {{ this }} as before
         inner join carried on before.sku_id = carried.sku_id and before.node_id = carried.node_id
         where before.stock_date = {{ changed_from() }} - 1
@@ -50,7 +50,8 @@ select
     rolled.on_hand_units::bigint as on_hand_units,
     rolled.reserved_units::bigint as reserved_units,
     rolled.in_transit_units::bigint as in_transit_units,
-    coalesce(rolled.on_hand_units - rolled.reserved_units <= 0, false) as is_stocked_out
+    coalesce(rolled.on_hand_units - rolled.reserved_units <= 0, false) or coalesce(rolled.stockout_share > 0, false) as is_stocked_out,
+    rolled.stockout_share
 from rolled
 inner join carried on rolled.pair_number = carried.pair_number
 where not rolled.is_before_window

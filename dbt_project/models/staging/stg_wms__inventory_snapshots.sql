@@ -22,6 +22,7 @@ select
     node_id,
     sku_id,
     on_hand_units,
-    reserved_units
+    reserved_units,
+    stockout_share
 from dated
 where {{ by_the_day('snapshot_at', 'business_date') }}
