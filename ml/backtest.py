@@ -5,7 +5,7 @@ Belongs here: origins, segments, the score table. Does not: the scores (`metrics
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from ml import metrics
 from ml.baselines import aligned, level_times_weekday, reconciled, seasonal_naive
 from ml.dispersion import Sold, Spread, spread
 from ml.features import feature_names
+from ml.hierarchy import summed, total_codes
 from ml.panel import HORIZON_DAYS, Panel
 from ml.train import Model, TrainingChoices, TrainingError, predict, predict_totals, train
 from planning.frames import M5_QUANTILES
@@ -50,11 +51,16 @@ class Backtest:
         Spread of the errors of each forecaster.
     rehearsal : Model or None
         What was trained before the first origin; a later challenger is compared with it.
+    actual : ndarray of shape (n_origins, n_series, 28), or None
+    means : dict of str to ndarray of that shape
+        What each forecaster said.
     """
 
     scores: pd.DataFrame
     spreads: dict[str, Spread]
     rehearsal: Model | None = None
+    actual: NDArray[np.float64] | None = None
+    means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def mean_score(self, forecaster: str, measure: str, segment: str = "all") -> float:
         """Mean of a score over the origins, NaN when it was not computed."""
@@ -121,7 +127,9 @@ def run_backtest(panel: Panel, *, choices: TrainingChoices, incumbent: Incumbent
     ]
     columns = ["origin_date", "forecaster", "segment", "measure", "score"]
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=columns)
-    return Backtest(table, spreads, model), reason
+    if not origins:
+        return Backtest(table, spreads, model), reason
+    return Backtest(table, spreads, model, np.stack(actual), {name: np.stack(mean) for name, mean in means.items()}), reason
 
 
 def variants(model: Model, panel: Panel, *, origin: int, threads: int, only: str | None = None) -> dict[str, NDArray[np.float64]]:
@@ -203,24 +211,11 @@ def _wrmsse_by_level(panel: Panel, origin: int, actual: NDArray[np.float64], mea
     low = max(0, origin - 27)
     history = np.nan_to_num(panel.demand[:, : origin + 1]).astype(np.float64)
     value = history[:, low:].sum(axis=1) * panel.series["unit_price"].to_numpy(dtype=float)
-    pair = panel.category_code * (panel.region_code.max() + 1) + panel.region_code
-    levels = {
-        "level sku-region": np.arange(len(value)),
-        "level category-region": np.unique(pair, return_inverse=True)[1],
-        "level region": panel.region_code,
-        "level total": np.zeros(len(value), dtype=np.int64),
-    }
+    codes = total_codes(panel)
+    levels = {"sku-region": np.arange(len(value)), **{level: codes[level] for level in ("category-region", "region", "total")}}
     rows = []
     for name, code in levels.items():
-        total = int(code.max()) + 1
-        parts = (_sum_by(code, total, np.nan_to_num(a)) for a in (actual, mean, history))
-        y, m, h = parts
-        weight = np.bincount(code, weights=value, minlength=total)
-        rows.append((name, "wrmsse", metrics.wrmsse(y, m, metrics.naive_scale(h), weight)))
+        y, m, h = (summed(np.nan_to_num(a), code) for a in (actual, mean, history))
+        weight = np.bincount(code, weights=value, minlength=len(y))
+        rows.append((f"level {name}", "wrmsse", metrics.wrmsse(y, m, metrics.naive_scale(h), weight)))
     return [*rows, ("all", "wrmsse", float(np.mean([score for *_, score in rows])))]
-
-
-def _sum_by(code: NDArray[np.int64], total: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    out = np.zeros((total, values.shape[1]))
-    np.add.at(out, code, values)
-    return out

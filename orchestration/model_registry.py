@@ -19,12 +19,14 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+import pandas as pd
 
 from ml.dispersion import Spread
 from ml.train import Model
 
 _OPEN = "import sys, lightgbm\nfor path in sys.argv[1:]:\n    lightgbm.Booster(model_file=path)"
 _OPEN_SECONDS = 120
+_UNKNOWN_TOTAL_ERROR = 0.3  # where no backtest says
 
 
 @dataclass(frozen=True)
@@ -199,3 +201,21 @@ def spread_from_json(content: dict, keys: list[str]) -> Spread:
     known = content["dispersion"]
     middle = float(np.median(list(known.values()))) if known else 0.5
     return Spread(np.array([known.get(key, middle) for key in keys]), content["level"], content["region"])
+
+
+def total_errors_to_json(errors: dict[str, np.ndarray], names: dict[str, pd.DataFrame]) -> dict:
+    """Relative errors of totals keyed by level and name, for the facts file."""
+    return {
+        level: dict(zip(names[level]["category"] + "|" + names[level]["region_id"], np.round(values, 6).tolist(), strict=False))
+        for level, values in errors.items()
+    }
+
+
+def total_errors_from_json(content: dict, names: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
+    """Relative errors of today's totals; one the backtest had not seen gets its level's median."""
+    out = {}
+    for level, wanted in names.items():
+        known = content.get(level, {})
+        middle = float(np.median(list(known.values()))) if known else _UNKNOWN_TOTAL_ERROR
+        out[level] = np.array([known.get(key, middle) for key in wanted["category"] + "|" + wanted["region_id"]])
+    return out

@@ -312,6 +312,13 @@ MODEL_VERSIONS = Frame(
     columns="as_of_date trained_on_date method forecaster level_correlation region_correlation",
     nullable="model_version reason",
 )
+DEMAND_TOTALS = Frame(
+    "forecast.demand_totals",
+    "total of SKUs (the whole, a region, a category, a category in a region) and future day",
+    key="as_of_date level region_id category demand_date",
+    columns="as_of_date level region_id category demand_date demand_mean_units demand_low_units demand_high_units",
+    allowed={"level": ("total", "region", "category", "category-region")},
+)
 KNOWN_AHEAD = Frame(
     "forecast.known_ahead",
     "SKU, region and future day on which the price is not the last day's or a promotion runs",
@@ -368,6 +375,7 @@ DECISIONS: dict[str, Frame] = {
         UNCONSTRAINED_DEMAND,
         ACCURACY,
         MODEL_VERSIONS,
+        DEMAND_TOTALS,
         KNOWN_AHEAD,
         REVISIONS,
         FEATURE_IMPORTANCE,

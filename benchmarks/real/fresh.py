@@ -2,7 +2,8 @@
 
     DATA=FOLDER python -m benchmarks.real.fresh
 
-A quarter of the days that were in stock throughout lose hours at random: of each unit sold the hour is drawn, and it is lost with it. What is
+A quarter of the days that were in stock throughout lose hours at random: of each unit sold the hour is drawn, and it is lost with it. For
+days that were short already, the share of demand that their hours cost is read off all sales. What is
 recovered on them is held against what was sold. Then a model is trained on sales as they are, on days in stock only, and on recovered
 demand, and scored on later days that were in stock, where sales are demand. Belongs here: reading, masking, scoring. Does not: the estimate.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+from scipy.optimize import isotonic_regression
 
 from ml.censoring import unconstrained_demand
 from ml.dispersion import spread
@@ -57,12 +59,26 @@ def read(data: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, 
     return series, np.round(sold * _UNITS), hours, np.clip(1 - price_share, 0, 1), days
 
 
+def open_shares(sold: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Share of a day's demand that comes while the shelf is not empty, by hours out of stock: hours late in the day cost little.
+
+    Read off the sales of all series against their own days in stock, and made to fall with the hours.
+    """
+    level = _nanmean(np.where(hours == 0, sold, np.nan))[:, None]
+    found, days = np.ones(_HOURS + 1), np.ones(_HOURS + 1)
+    for out in range(1, _HOURS + 1):
+        at = (hours == out) & ~np.isnan(sold) & ~np.isnan(level)
+        days[out] = at.sum()
+        found[out] = np.where(at, sold, 0).sum() / np.where(at, level, 0).sum()
+    return np.clip(isotonic_regression(found, weights=days, increasing=False).x, 0, 1)
+
+
 def recover(sold: np.ndarray, hours: np.ndarray, seed: int) -> None:
     """Mask, recover, and print the bias of each way of dealing with it."""
     rng = np.random.default_rng(seed)
     masked = (hours == 0) & ~np.isnan(sold) & (rng.random(sold.shape) < _MASKED) & (np.arange(sold.shape[1]) >= HORIZON_DAYS)
     lost = rng.integers(1, _HOURS, sold.shape)
-    share = (1 - np.where(masked, lost, hours) / _HOURS).astype(np.float32)
+    share = np.where(masked, 1 - lost / _HOURS, open_shares(sold, hours)[hours.astype(int)]).astype(np.float32)
     seen = sold.copy()
     seen[masked] = rng.binomial(sold[masked].astype(int), share[masked])
     censored = masked | (hours > 0)
@@ -92,7 +108,7 @@ def forecast(series: pd.DataFrame, sold: np.ndarray, hours: np.ndarray, discount
     """Train on each reading of history, score on later days in stock."""
     last = len(days) - 1 - HORIZON_DAYS
     censored = hours > 0
-    share = np.where(censored, 1 - hours / _HOURS, np.nan).astype(np.float32)
+    share = np.where(censored, open_shares(sold[:, : last + 1], hours[:, : last + 1])[hours.astype(int)], np.nan).astype(np.float32)
     panel = Panel(
         series=series.assign(abc_class="A", unit_price=1.0, launched_date=pd.NaT, retired_date=pd.NaT),
         days=days[: last + 1],

@@ -12,12 +12,13 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ml.backtest import Backtest, Incumbent, run_backtest
+from ml.backtest import CHAMPION, Backtest, Incumbent, run_backtest
 from ml.boosting import TrainingError
 from ml.censoring import unconstrained_demand
 from ml.explanation import feature_importance
 from ml.features import feature_names
 from ml.forecast import BASELINE, Champion, choose, demand_means, demand_quantiles
+from ml.hierarchy import demand_totals, relative_errors, total_codes, total_names
 from ml.panel import Panel
 from ml.train import Model, TrainingChoices, train
 from orchestration import drift, forecast_revisions, gates, model_registry, pictures
@@ -31,6 +32,7 @@ from planning.frames import (
     ACCURACY,
     DEMAND_MEANS,
     DEMAND_QUANTILES,
+    DEMAND_TOTALS,
     FEATURE_IMPORTANCE,
     KNOWN_AHEAD,
     MODEL_VERSIONS,
@@ -44,6 +46,7 @@ _TABLES = (
     ACCURACY,
     MODEL_VERSIONS,
     UNCONSTRAINED_DEMAND,
+    DEMAND_TOTALS,
     KNOWN_AHEAD,
     REVISIONS,
     FEATURE_IMPORTANCE,
@@ -76,10 +79,11 @@ def build_forecast(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinit
             short = _restate_censored(warehouse, day)  # the totals of the panel read what it writes
             panel = read_panel(warehouse, deployment.settings, day.as_of_date)
             free = panel.with_demand(unconstrained_demand(panel.demand, panel.is_censored, panel.open_share))
-            means, scores, used, model = _forecast(deployment, day, free, drift.last_week(warehouse, day.as_of_date))
+            means, totals, scores, used, model = _forecast(deployment, day, free, drift.last_week(warehouse, day.as_of_date))
             tables = {
                 DEMAND_MEANS: means,
                 DEMAND_QUANTILES: demand_quantiles(means),
+                DEMAND_TOTALS: totals,
                 ACCURACY: scores,
                 MODEL_VERSIONS: used,
                 KNOWN_AHEAD: forecast_revisions.known_ahead(panel, day.as_of_date),
@@ -137,6 +141,11 @@ def _results(panel: Panel, tables: dict) -> Iterator[dg.MaterializeResult]:
         asset_key=["forecast", "revisions"],
         metadata={"dagster/row_count": len(moved), "largest": markdown_table(moved[shown].head(20).round(1))},
     )
+    whole = tables[DEMAND_TOTALS][tables[DEMAND_TOTALS]["level"] == "total"]
+    yield dg.MaterializeResult(
+        asset_key=["forecast", "demand_totals"],
+        metadata={"dagster/row_count": len(tables[DEMAND_TOTALS]), "units_in_28_days": float(whole["demand_mean_units"].sum())},
+    )
     importance = tables[FEATURE_IMPORTANCE]
     yield dg.MaterializeResult(
         asset_key=["forecast", "feature_importance"],
@@ -179,8 +188,8 @@ def _restate_censored(warehouse: object, day: RunDay) -> int:
 
 def _forecast(
     deployment: Deployment, day: RunDay, free: Panel, held: drift.Held | None
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Model | None]:
-    """Means, accuracy, model row and model of the day, with the registered champion or after a new choice."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, Model | None]:
+    """Means, their totals, accuracy, model row and model of the day, with the registered champion or after a new choice."""
     settings = deployment.settings
     stamp = pd.Timestamp(day.as_of_date)
     keys = [f"{sku}|{region}" for sku, region in zip(free.series["sku_id"], free.series["region_id"], strict=True)]
@@ -200,6 +209,8 @@ def _forecast(
         threads=settings.forecast.threads,
         is_fallback=registered.is_last_good,
     )
+    by_series = means["demand_mean_units"].to_numpy().reshape(len(free.series), -1)
+    totals = demand_totals(free, by_series, model_registry.total_errors_from_json(kept["totals"], total_names(free)), stamp)
     scores = pd.DataFrame(kept["scores"])
     scores = scores.assign(
         as_of_date=stamp, origin_date=pd.to_datetime(scores["origin_date"]), model_version=registered.version if use_model else None
@@ -216,7 +227,7 @@ def _forecast(
             "reason": [registered.reason],
         }
     )
-    return means, ACCURACY.check(scores), MODEL_VERSIONS.check(used), registered.model
+    return means, totals, ACCURACY.check(scores), MODEL_VERSIONS.check(used), registered.model
 
 
 def _registered(deployment: Deployment, day: RunDay, panel: Panel, drifted: str) -> model_registry.Registered | None:
@@ -258,12 +269,21 @@ def _choose(deployment: Deployment, day: RunDay, panel: Panel, keys: list[str], 
         rehearsal=None if champion.model is None else (former.rehearsal if stays else backtest.rehearsal),
         chosen_on_date=day.as_of_date,
         trained_on_date=former.trained_on_date if stays else day.as_of_date,
-        content=_content(panel, backtest, replace(champion, reason="; ".join(filter(None, (drifted, champion.reason)))), keys),
+        content=_content(panel, backtest, replace(champion, reason="; ".join(filter(None, (drifted, champion.reason)))), keys, stays=stays),
     )
     return model_registry.load(settings.models, version)
 
 
-def _content(panel: Panel, backtest: Backtest, champion: Champion, keys: list[str]) -> dict:
+def _total_errors(panel: Panel, backtest: Backtest, said: str, *, stays: bool) -> dict:
+    """Relative error of every total in the backtest, by level and name."""
+    if backtest.actual is None:
+        return {}
+    mean = backtest.means[CHAMPION if stays else said]
+    errors = {level: relative_errors(backtest.actual, mean, code) for level, code in total_codes(panel).items()}
+    return model_registry.total_errors_to_json(errors, total_names(panel))
+
+
+def _content(panel: Panel, backtest: Backtest, champion: Champion, keys: list[str], *, stays: bool) -> dict:
     scores = backtest.scores.assign(
         origin_date=pd.to_datetime(backtest.scores["origin_date"]).dt.strftime("%Y-%m-%d"), score=backtest.scores["score"].round(9)
     )
@@ -271,6 +291,7 @@ def _content(panel: Panel, backtest: Backtest, champion: Champion, keys: list[st
         "reason": champion.reason,
         "forecaster": champion.forecaster,
         "scores": scores.to_dict("records"),
+        "totals": _total_errors(panel, backtest, champion.forecaster, stays=stays),
         "spreads": {
             champion.forecaster: model_registry.spread_to_json(champion.errors, keys),
             BASELINE: model_registry.spread_to_json(backtest.spreads[BASELINE], keys),
