@@ -43,6 +43,8 @@ class Aggregates:
     calendar : ndarray of float32, shape (n_signals, n_regions, n_days + 28)
         Holidays and signals known for the future too.
     calendar_names : tuple of str
+    discount : ndarray of float32, shape (n_groups, n_days + 28), or None
+        Price cut of the group's SKUs on average; NaN where it is not known, None where nobody promotes.
     """
 
     days: pd.DatetimeIndex
@@ -50,6 +52,7 @@ class Aggregates:
     n_regions: int
     calendar: NDArray[np.float32]
     calendar_names: tuple[str, ...]
+    discount: NDArray[np.float32] | None = None
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:
@@ -83,6 +86,8 @@ def aggregate_feature_names(aggregates: Aggregates) -> list[str]:
         "horizon",
         *(f"signal_{name}" for name in aggregates.calendar_names),
         *(f"signal_{name}_next_day" for name in aggregates.calendar_names),
+        "discount",
+        "discount_mean_28",
         "log_level",
         "category",
         "region",
@@ -121,8 +126,18 @@ def aggregate_features(aggregates: Aggregates, origin: int) -> NDArray[np.float3
     region = np.arange(n_groups) % aggregates.n_regions
     following = np.minimum(target + 1, aggregates.calendar.shape[2] - 1)
     columns += [signal[region][:, when] for when in (target, following) for signal in aggregates.calendar]
+    columns += _discounts(aggregates, origin, target)
     columns += [each_group(np.log(base[:, 0])), each_group(np.arange(n_groups) // aggregates.n_regions), each_group(region)]
     return np.stack(columns, axis=-1).reshape(n_groups * HORIZON_DAYS, -1).astype(np.float32)
+
+
+def _discounts(aggregates: Aggregates, origin: int, target: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """The group's price cut on each target day, and over the four weeks that the level is the mean of."""
+    shape = (len(aggregates.demand), len(target))
+    if aggregates.discount is None:
+        return [np.zeros(shape), np.zeros(shape)]
+    recent = _nanmean(aggregates.discount[:, max(0, origin - _LEVEL_DAYS + 1) : origin + 1].T.astype(np.float64))
+    return [aggregates.discount[:, target].astype(np.float64), np.broadcast_to(recent[:, None], shape)]
 
 
 def _at(aggregates: Aggregates, day: NDArray[np.int64]) -> NDArray[np.float64]:

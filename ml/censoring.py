@@ -68,6 +68,8 @@ def unconstrained_demand(
     """
     out = demand.copy()
     is_short = is_censored & ~np.isnan(demand)
+    if open_share is not None:
+        is_short &= ~(open_share >= 1)  # nothing was lost
     is_told = is_short & ~np.isnan(open_share) if open_share is not None else np.zeros(is_short.shape, bool)
     row, column = np.nonzero(is_told)
     if len(row):

@@ -93,6 +93,7 @@ def read_panel(warehouse: duckdb.DuckDBPyConnection, settings: Settings, as_of_d
     open_share[at] = np.ma.filled(found["open_share"], np.nan)
     days = pd.date_range(start, periods=n_days, freq="D")
     calendar, names = _calendar(warehouse, settings, series, start, as_of_date, last)
+    discount = _discounts(warehouse, len(series), start, last, n_days + HORIZON_DAYS)
     return Panel(
         series=series,
         days=days,
@@ -100,15 +101,15 @@ def read_panel(warehouse: duckdb.DuckDBPyConnection, settings: Settings, as_of_d
         is_censored=censored,
         open_share=open_share,
         price=_prices(warehouse, series, start, last, n_days + HORIZON_DAYS),
-        discount=_discounts(warehouse, len(series), start, last, n_days + HORIZON_DAYS),
+        discount=discount,
         calendar=calendar,
         calendar_names=names,
-        aggregates=_aggregates(warehouse, settings, series, as_of_date, last),
+        aggregates=_aggregates(warehouse, settings, series, as_of_date, last, discount),
     )
 
 
 def _aggregates(
-    warehouse: duckdb.DuckDBPyConnection, settings: Settings, series: pd.DataFrame, day: dt.date, last: dt.date
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings, series: pd.DataFrame, day: dt.date, last: dt.date, discount: np.ndarray
 ) -> Aggregates | None:
     """Demand by category and region over all history, in the panel's order of categories and regions; None without any."""
     found = warehouse.execute(_AGGREGATES).df()
@@ -122,7 +123,22 @@ def _aggregates(
     group = found["category"].map(categories).to_numpy(np.int64) * len(regions) + found["region_id"].map(regions).to_numpy(np.int64)
     demand[group, (found["demand_date"] - first).dt.days.to_numpy(np.int64)] = found["units"]
     calendar, names = _calendar(warehouse, settings, series, first.date(), day, last)
-    return Aggregates(days, demand, len(regions), calendar, names)
+    return Aggregates(days, demand, len(regions), calendar, names, _group_discounts(discount, series, categories, regions, len(days)))
+
+
+def _group_discounts(
+    discount: np.ndarray, series: pd.DataFrame, categories: dict[str, int], regions: dict[str, int], n_days: int
+) -> np.ndarray | None:
+    """Mean price cut of the series of each category and region, on the last days of the aggregates and those ahead; None without any."""
+    if not discount.any():
+        return None
+    group = series["category"].map(categories).to_numpy(np.int64) * len(regions) + series["region_id"].map(regions).to_numpy(np.int64)
+    out = np.full((len(categories) * len(regions), n_days + HORIZON_DAYS), np.nan, np.float32)
+    known = min(discount.shape[1], out.shape[1])
+    total = np.zeros((len(out), known))
+    np.add.at(total, group, discount[:, discount.shape[1] - known :])
+    out[:, out.shape[1] - known :] = total / np.maximum(np.bincount(group, minlength=len(out)), 1)[:, None]
+    return out
 
 
 def _prices(warehouse: duckdb.DuckDBPyConnection, series: pd.DataFrame, start: dt.date, last: dt.date, width: int) -> np.ndarray:

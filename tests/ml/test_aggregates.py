@@ -57,6 +57,25 @@ def test_a_day_that_nobody_delivered_does_not_lower_the_level() -> None:
     assert level(replace(t, demand=gone), 900) == pytest.approx(level(t, 900), rel=0.1)
 
 
+def test_a_total_under_promotion_is_forecast_higher_on_its_days_and_on_no_other() -> None:
+    t = totals()
+    rng = np.random.default_rng(6)
+    discount = np.full((4, YEARS + HORIZON_DAYS), np.nan, np.float32)
+    discount[:, -428:] = 0.3 * np.repeat(rng.random((4, 107)) < 0.2, 4, axis=1)
+    discount[:, YEARS:] = 0
+    lifted = t.demand * (1 + np.nan_to_num(discount[:, :YEARS]))
+    t = replace(t, demand=lifted, discount=discount)
+    text = train_aggregates(t, last_origin=YEARS - 1, threads=2, seed=1)
+    assert text is not None
+    plain = predict_aggregates(text, t, origin=YEARS - 1, threads=2)
+    promoted = discount.copy()
+    promoted[1, YEARS + 9 : YEARS + 13] = 0.3
+    found = predict_aggregates(text, replace(t, discount=promoted), origin=YEARS - 1, threads=2) / plain
+    assert found[1, 9:13].mean() > 1.1
+    found[1, 9:13] = 1
+    assert found == pytest.approx(1)
+
+
 def test_the_model_of_totals_knows_the_season_and_the_same_seed_gives_the_same_bytes() -> None:
     t, origin = totals(), YEARS - 1 - HORIZON_DAYS
     text = train_aggregates(t, last_origin=origin, threads=2, seed=3)
