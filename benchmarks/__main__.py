@@ -7,12 +7,15 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import forecast, ingest, transfers
+from benchmarks import forecast, forecast_growth, ingest, quantiles, transfers
+from benchmarks.real import fresh
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=0.1, help="share of M5's 30,490 series in the ingest panel")
     arguments = parser.parse_args()
     transfers.main()
-    forecast.main(Path(os.environ.get("DATA", "../shared/data")))
+    data = Path(os.environ.get("DATA", "../shared/data"))
+    for bench in (forecast, quantiles, forecast_growth, fresh):
+        bench.main(data)
     ingest.main(arguments.scale)

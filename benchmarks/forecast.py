@@ -1,9 +1,10 @@
-"""M5 at three origins: ours beside mlforecast with LightGBM on the same history, WRMSSE in total and by level, seconds and memory.
+"""M5 at three origins: ours beside mlforecast with LightGBM and statsforecast on the same history: WRMSSE by level, seconds and memory.
 
     DATA=FOLDER python -m benchmarks.forecast
 
-The peer caps pandas below 3, so it gets an environment of its own below `.nodewise/peers`. Our variant is the one that the backtest
-before each origin chooses. Belongs here: the comparison. Does not: the peer's program (`peers/mlforecast_m5.py`).
+The peers cap pandas below 3, so each gets an environment of its own below `.nodewise/peers`. Our variant is the one that the backtest
+before each origin chooses. Belongs here: the comparison. Does not: the peers' programs (`peers`), nor
+quantiles (`quantiles.py`).
 """
 
 import argparse
@@ -20,7 +21,10 @@ import numpy as np
 import pandas as pd
 
 ORIGINS = (1857, 1885, 1913)
-_PEER = ["mlforecast==1.1.0", "lightgbm==4.7.0", "pandas==2.3.3", "pyarrow"]
+_PEERS = {
+    "mlforecast": ["mlforecast==1.1.0", "lightgbm==4.7.0", "pandas==2.3.3", "pyarrow"],
+    "statsforecast": ["statsforecast==2.1.1", "pandas==2.3.3", "pyarrow"],
+}
 _CHOICES = (150, 63, 1_000_000, 2, 7)
 
 
@@ -61,46 +65,11 @@ def ours(data: Path, origin: int, out: Path) -> dict:
     _write_history(panel, out)
     return {
         "chosen": name,
-        "calibration": _calibration(panel, mean, champion.errors.dispersion, actual[kept]),
         "scores": scores,
         "train_seconds": trained - start,
         "predict_seconds": predicted - trained,
         "cpu_seconds": cpu_used,
         "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
-    }
-
-
-def _calibration(panel, mean: np.ndarray, dispersion: np.ndarray, actual: np.ndarray) -> dict:
-    """Deviation of every quantile by randomised PIT, overall and in the worst segment; pinball beside the last 56 days' own quantiles."""
-    from ml import metrics
-    from planning.frames import M5_QUANTILES
-    from planning.negative_binomial import quantiles
-
-    spread = np.repeat(dispersion[:, None], actual.shape[1], axis=1)
-    position = metrics.randomised_pit(actual, mean, spread, np.random.default_rng(0))
-    off = {}
-    series = panel.series
-    size = np.digitize(mean.mean(axis=1), [0.2, 0.5, 1, 3])
-    for column, codes in (
-        ("department", series["category"]),
-        ("store", series["region_id"]),
-        ("size", size),
-        ("all", np.zeros(len(series))),
-    ):
-        for word in np.unique(codes):
-            chosen = position[np.asarray(codes == word)]
-            if chosen.size > 10_000:
-                off[f"{column} {word}"] = [float((chosen <= q).mean() - q) for q in M5_QUANTILES]
-    overall = off.pop("all 0.0")
-    worst = max(off, key=lambda k: max(map(abs, off[k])))
-    mine = quantiles(demand_mean_units=mean.ravel(), dispersion=spread.ravel(), levels=M5_QUANTILES).astype(float)
-    recent = np.quantile(np.nan_to_num(panel.demand[:, -56:]), M5_QUANTILES, axis=1, method="inverted_cdf").T
-    return {
-        "off": overall,
-        "worst": worst,
-        "worst_off": off[worst],
-        "pinball": metrics.pinball(actual.ravel(), mine, M5_QUANTILES),
-        "pinball_recent": metrics.pinball(actual.ravel(), np.repeat(recent, actual.shape[1], axis=0), M5_QUANTILES),
     }
 
 
@@ -122,15 +91,39 @@ def _write_history(panel, out: Path) -> None:
         table.to_parquet(out / f"{name}.parquet", index=False)
 
 
-def _peer_python() -> Path:
-    folder = Path(".nodewise/peers/mlforecast")
+def _peer_python(name: str) -> Path:
+    folder = Path(".nodewise/peers") / name
     if not (folder / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         subprocess.run(
-            [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *_PEER], check=True
+            [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *_PEERS[name]], check=True
         )
         (folder / "installed").touch()
     return folder / "bin" / "python"
+
+
+def _statistical(data: Path, origin: int, kept: np.ndarray, found: pd.DataFrame) -> dict[str, float]:
+    """WRMSSE of each of statsforecast's models, bottom-up."""
+    from benchmarks.real.m5_panel import competition_date
+    from benchmarks.real.m5_score import sales_matrix, score
+
+    actual = sales_matrix(data, competition_date(origin + 1), 28)
+    scores = {}
+    for name in found.columns:
+        forecast = np.zeros((len(kept), 28))
+        forecast[kept] = found[name].to_numpy().reshape(-1, 28)
+        scores[name] = score(data, actual, forecast)["total"]
+    return scores
+
+
+def _published(data: Path) -> None:
+    """The competition's own scores, on days that are not here."""
+    folder = data / "m5" / "published_scores"
+    rows = pd.concat([pd.read_csv(folder / f"Accuracy-{name}_AL.csv", header=1) for name in ("Benchmarks", "Top50")])
+    scores = rows.set_index(rows.columns[0])["Avg"].astype(float)
+    picked = scores[scores.index.isin(["Naive", "sNaive", "ES_bu", "ESX", "SES", "CRO", "TSB"])]
+    print("\npublished, days 1942 to 1969: " + ", ".join(f"{name} {value:.3f}" for name, value in picked.items()), end="")
+    print(f", best of the top 50 {scores.min():.3f}")
 
 
 def _run(command: list[str]) -> dict:
@@ -148,12 +141,16 @@ def main(data: Path) -> None:
     from benchmarks.real.m5_panel import competition_date, read_m5_panel
     from benchmarks.real.m5_score import sales_matrix, score
 
-    python = _peer_python()
+    _published(data)
     for origin in ORIGINS:
         with tempfile.TemporaryDirectory() as name:
             mine = _run([sys.executable, "-m", "benchmarks.forecast", "--ours", str(origin), "--out", name, "--data", str(data)])
-            peer = _run([str(python), "benchmarks/peers/mlforecast_m5.py", name])
+            peer = _run([str(_peer_python("mlforecast")), "benchmarks/peers/mlforecast_m5.py", name])
             found = pd.read_parquet(Path(name) / "forecast.parquet").sort_values(["unique_id", "ds"])["mean"].to_numpy().reshape(-1, 28)
+            simple = _run([str(_peer_python("statsforecast")), "benchmarks/peers/statsforecast_m5.py", name])
+            statistical = (
+                pd.read_parquet(Path(name) / "statistical.parquet").sort_values(["unique_id", "ds"]).drop(columns=["unique_id", "ds"])
+            )
         _, kept = read_m5_panel(data, competition_date(origin))
         forecast = np.zeros((len(kept), 28))
         forecast[kept] = found
@@ -171,15 +168,9 @@ def main(data: Path) -> None:
                 + "".join(f"{v[level]:>17.4f}" for v in columns.values())
                 + f"{columns['ours'][level] / theirs[level]:>13.3f}"
             )
+        print("statsforecast: " + ", ".join(f"{name} {value:.4f}" for name, value in _statistical(data, origin, kept, statistical).items()))
+        print("  CPU s: " + ", ".join(f"{name} {value:.0f}" for name, value in simple["cpu_seconds"].items()))
         print("all variants: " + ", ".join(f"{k[1:-1]} {v['total']:.4f}" for k, v in mine["scores"].items() if k.startswith("(")))
-        found = mine["calibration"]
-        points = {"all": found["off"], found["worst"]: found["worst_off"]}
-        for label, off in points.items():
-            print(f"calibration (PIT, points off), {label}: " + " ".join(f"{100 * v:+.1f}" for v in off))
-        print(
-            f"pinball {found['pinball']:.4f}, the last 56 days' own quantiles {found['pinball_recent']:.4f},"
-            f" ratio {found['pinball'] / found['pinball_recent']:.3f}"
-        )
         for label, used in (("ours", mine), ("mlforecast", peer)):
             print(
                 f"{label:<12} train {used['train_seconds']:.1f} s, predict {used['predict_seconds']:.1f} s, CPU {used['cpu_seconds']:.0f} s,"
