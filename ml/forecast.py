@@ -19,7 +19,8 @@ from planning.frames import DEMAND_MEANS, DEMAND_QUANTILES, M5_QUANTILES
 from planning.negative_binomial import quantiles
 
 BASELINE = "level x weekday"  # stands in for a model
-COLD_START_DAYS = 28  # a series younger than this leans on its category
+COLD_START_DAYS = 28  # a series younger than this leans on its kin
+_NEW_SKU_SHARE = 0.5  # of its category's level, for a SKU that is known nowhere
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def demand_means(
     Returns
     -------
     DataFrame
-        Frame `forecast.demand_means`. Series younger than four weeks are half their category's level, flagged
+        Frame `forecast.demand_means`. Series younger than four weeks lean on their SKU elsewhere or their category, flagged
         ``cold start``; days before a SKU's launch and after its retirement have mean zero.
     """
     origin = len(panel.days) - 1
@@ -84,7 +85,7 @@ def demand_means(
         mean = variants(champion.model, panel, origin=origin, threads=threads, only=champion.forecaster)[champion.forecaster]
     age = origin - panel.first_day
     young = age < COLD_START_DAYS
-    mean = np.where(young[:, None], _with_category(panel, origin, mean, age), mean)
+    mean = np.where(young[:, None], _with_kin(panel, origin, mean, age), mean)
     days = pd.date_range(as_of_date + pd.Timedelta(days=1), periods=HORIZON_DAYS)
     retired = pd.to_datetime(panel.series["retired_date"]).to_numpy()[:, None] < days.to_numpy()[None, :]
     unborn = pd.to_datetime(panel.series["launched_date"]).to_numpy()[:, None] > days.to_numpy()[None, :]
@@ -106,16 +107,33 @@ def demand_means(
     return DEMAND_MEANS.check(table)
 
 
-def _with_category(panel: Panel, origin: int, mean: NDArray[np.float64], age: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Blend a young series' forecast with half the level of its category in its region, by its age."""
-    level = np.nan_to_num(panel.window_mean(origin, 28))
-    pair = panel.category_code * (panel.region_code.max() + 1) + panel.region_code
-    old = (age >= COLD_START_DAYS).astype(float)
+def _with_kin(panel: Panel, origin: int, mean: NDArray[np.float64], age: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Blend a young series' forecast, by its age, with what its kin says: its SKU elsewhere, else half the level of its category.
+
+    The level of a category in a region is the mean of its series of at least four weeks; of all its series where there are none (a new
+    region); of the category elsewhere where nothing is known yet.
+    """
+    level = panel.window_mean(origin, COLD_START_DAYS)
+    old = (age >= COLD_START_DAYS) & ~np.isnan(level)
+    regions = panel.region_code.max() + 1
+    pair = panel.category_code * regions + panel.region_code
+    local = _mean_of(level, pair, old)
+    local = np.where(np.isnan(local), _mean_of(level, pair, ~np.isnan(level)), local)
+    local = np.where(np.isnan(local), _mean_of(local, panel.category_code, ~np.isnan(local)), local)
+    local = np.nan_to_num(local)
+    sku = np.unique(panel.series["sku_id"].to_numpy(dtype=str), return_inverse=True)[1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        prior = np.bincount(pair, weights=level * old) / np.bincount(pair, weights=old)
-    prior = 0.5 * np.nan_to_num(prior)[pair][:, None]
+        liking = _mean_of(level / local, sku, old & (local > 0))  # of the SKU against its category, where it is known
+    prior = (np.where(np.isnan(liking), _NEW_SKU_SHARE, liking) * local)[:, None]
     trust = np.clip(age / COLD_START_DAYS, 0, 1)[:, None]
     return trust * mean + (1 - trust) * prior
+
+
+def _mean_of(values: NDArray[np.float64], code: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """For every series the mean of the chosen ones with its code; NaN where there is none."""
+    total = np.bincount(code, weights=np.where(chosen, values, 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (total / np.bincount(code, weights=chosen))[code]
 
 
 def demand_quantiles(means: pd.DataFrame) -> pd.DataFrame:

@@ -116,6 +116,41 @@ def test_retired_and_unborn_skus_have_no_demand_and_young_ones_are_flagged() -> 
     assert set(means[(means["sku_id"] == "s02") & (means["region_id"] == "east")]["method"]) == {"cold start"}
 
 
+def _level_by_series(p: Panel) -> pd.Series:
+    """Mean of the next four weeks by SKU and region, made by the baseline."""
+    backtest, reason = run_backtest(p, choices=CHOICES)
+    means = demand_means(p, choose(backtest, None, reason), as_of_date=DAY, model_version="v1", threads=2)
+    return means.groupby(["sku_id", "region_id"])["demand_mean_units"].mean()
+
+
+def test_a_known_sku_in_a_new_region_sells_there_as_it_does_elsewhere_scaled_to_the_region() -> None:
+    p = panel(n_skus=24)
+    p.demand[1::2] *= 3  # the west buys three times as much
+    p.demand[4:6] *= 5  # and everybody likes s02
+    wanted = _level_by_series(p)[("s02", "west")]
+    p.demand[5, :-2] = np.nan
+    p.demand[5, -2:] = 0  # unknown there but for two quiet days
+    assert _level_by_series(p)[("s02", "west")] == pytest.approx(wanted, rel=0.4)
+
+
+def test_a_sku_that_is_new_everywhere_starts_at_half_its_category() -> None:
+    p = panel(n_skus=24)
+    p.demand[4:6] = np.nan
+    kin = _level_by_series(p)
+    category = kin[[sku < "s06" and sku != "s02" for sku, _ in kin.index]]
+    assert kin[("s02", "east")] == pytest.approx(0.5 * category.xs("east", level=1).mean(), rel=0.15)
+
+
+def test_a_region_with_one_week_of_history_is_forecast_at_its_own_size() -> None:
+    p = panel(n_skus=24)
+    p.demand[1::2] *= 3
+    wanted = _level_by_series(p).xs("west", level=1)
+    p.demand[1::2, :-7] = np.nan
+    found = _level_by_series(p).xs("west", level=1)
+    assert found.sum() == pytest.approx(wanted.sum(), rel=0.15)
+    assert np.corrcoef(found, wanted)[0, 1] > 0.8  # each SKU as the other region likes it
+
+
 def test_quantiles_are_long_complete_and_ascending() -> None:
     p = panel()
     backtest, reason = run_backtest(p, choices=CHOICES)
