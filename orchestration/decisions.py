@@ -26,8 +26,9 @@ class DayInputs:
     ----------
     positions, lanes : DataFrame
         Frames `stock_positions`, `open_lanes`.
+    flows : DemandFlows
     demand : LeadTimeDemand
-        Aligned with ``positions``.
+        Both aligned with ``positions``.
     repeated_days : int
         Days beyond the forecast that repeat its last week.
     unknown_stock_count : int
@@ -36,6 +37,7 @@ class DayInputs:
 
     positions: pd.DataFrame
     lanes: pd.DataFrame
+    flows: DemandFlows
     demand: LeadTimeDemand
     repeated_days: int
     unknown_stock_count: int
@@ -51,8 +53,8 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
     """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
     positions, unknown = read_positions(warehouse, settings)
     lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
-    demand, repeated = _demand(warehouse, settings, day, positions, lanes)
-    return DayInputs(positions, lanes, demand, repeated, unknown)
+    flows, demand, repeated = _demand(warehouse, settings, day, positions, lanes)
+    return DayInputs(positions, lanes, flows, demand, repeated, unknown)
 
 
 def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:
@@ -98,7 +100,7 @@ def _children_first(positions: pd.DataFrame) -> pd.DataFrame:
 
 def _demand(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay, positions: pd.DataFrame, lanes: pd.DataFrame
-) -> tuple[LeadTimeDemand, int]:
+) -> tuple[DemandFlows, LeadTimeDemand, int]:
     lead, spread = positions["lead_time_days"].to_numpy(dtype=float), positions["lead_time_std_days"].to_numpy(dtype=float)
     review = positions["review_period_days"].to_numpy(dtype=np.int64)
     arrival = _arrival_days(positions, lanes, day)
@@ -121,7 +123,7 @@ def _demand(
         region_correlation=correlations[1],
         sample_paths=settings.planning.sample_paths,
     )
-    return sampled, repeated
+    return flows, sampled, repeated
 
 
 def _arrival_days(positions: pd.DataFrame, lanes: pd.DataFrame, day: RunDay) -> np.ndarray:

@@ -196,3 +196,25 @@ def days_of_supply(positions: pd.DataFrame, demand: LeadTimeDemand) -> dg.Markdo
         axes.text(value, i, f" {value:.0f}", va="center", fontsize=7, color=_INK)
     axes.set_xlabel("days of supply", fontsize=8)
     return _markdown(figure, "days of supply by node")
+
+
+def echelons(targets: pd.DataFrame, plan: pd.DataFrame, types: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """Safety stock by type of node: the targets in force beside what guaranteed service would hold."""
+    figure, axes = _figure(7.2, 3.0)
+    kind = types.set_index("node_id")["node_type"]
+    units = pd.DataFrame(
+        {
+            "each node alone (in force)": targets["safety_stock_units"].groupby(targets["node_id"].map(kind)).sum(),
+            "guaranteed service": plan["safety_stock_units"].groupby(plan["node_id"].map(kind)).sum(),
+        }
+    ).sort_index()
+    place = np.arange(len(units))
+    for offset, (name, colour) in enumerate(zip(units, (_SOFT, _ACCENT), strict=True)):
+        axes.barh(place - 0.2 + 0.4 * offset, units[name], height=0.38, color=colour, label=name)
+        for at, value in zip(place - 0.2 + 0.4 * offset, units[name], strict=True):
+            axes.text(value, at, f" {value:,.0f}", va="center", fontsize=7, color=_INK)
+    axes.set_yticks(place, units.index)
+    axes.invert_yaxis()
+    axes.set_xlabel("units of safety stock", fontsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return _markdown(figure, "safety stock by echelon")

@@ -346,6 +346,12 @@ STOCK_TARGETS = Frame(
     columns="as_of_date sku_id node_id is_stocked cycle_service_level protection_days demand_mean_units safety_stock_units "
     "reorder_point_units order_up_to_units method",
 )
+ECHELON_TARGETS = Frame(
+    "plan.echelon_targets",
+    "SKU and node that carries it, as the guaranteed-service model would have it",
+    key="as_of_date sku_id node_id",
+    columns="as_of_date sku_id node_id service_days inbound_service_days net_replenishment_days safety_stock_units holding_cost_per_year",
+)
 TRANSFERS = Frame(
     "plan.transfers",
     "SKU, origin and destination to move units between",
@@ -380,6 +386,7 @@ DECISIONS: dict[str, Frame] = {
         REVISIONS,
         FEATURE_IMPORTANCE,
         STOCK_TARGETS,
+        ECHELON_TARGETS,
         TRANSFERS,
         REPLENISHMENTS,
     )

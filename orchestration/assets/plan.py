@@ -17,8 +17,9 @@ from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
 from orchestration.settings import Settings
 from orchestration.warehouse import replace_day
+from planning.echelon_plan import echelon_targets
 from planning.errors import PlanningError
-from planning.frames import REPLENISHMENTS, STOCK_TARGETS, TRANSFERS, Frame
+from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, STOCK_TARGETS, TRANSFERS, Frame
 from planning.marginal_value import marginal_values
 from planning.replenishments import plan_replenishments
 from planning.stock_targets import stock_targets
@@ -44,8 +45,21 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             "metadata": {"dagster/column_schema": frame_schema(frame)},
         }
 
-    @dg.asset(**shared(STOCK_TARGETS, _INPUTS), kinds={"numba", "duckdb"})
-    def targets(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+    specs = [
+        dg.AssetSpec(
+            frame.name.split("."),
+            deps=_INPUTS,
+            group_name="plan",
+            owners=OWNERS,
+            kinds={"numba", "duckdb"},
+            description=f"One row per {frame.grain}.",
+            metadata={"dagster/column_schema": frame_schema(frame)},
+        )
+        for frame in (STOCK_TARGETS, ECHELON_TARGETS)
+    ]
+
+    @dg.multi_asset(name="targets", specs=specs, pool=POOL, partitions_def=partitions, backfill_policy=ONE_RUN_A_DAY)
+    def targets(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "targets")
@@ -57,14 +71,28 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                     as_of_date=pd.Timestamp(day.as_of_date),
                     fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
                 )
+                echelons = echelon_targets(
+                    positions=inputs.positions, flows=inputs.flows, demand=inputs.demand, as_of_date=pd.Timestamp(day.as_of_date)
+                )
             replace_day(warehouse, STOCK_TARGETS, rows, as_of_date=day.day)
-        return dg.MaterializeResult(
+            replace_day(warehouse, ECHELON_TARGETS, echelons, as_of_date=day.day)
+            types = warehouse.execute("select node_id, node_type from marts.dim_node").df()
+        yield dg.MaterializeResult(
+            asset_key=["plan", "stock_targets"],
             metadata={
                 "dagster/row_count": len(rows),
                 "safety_stock_units": float(rows["safety_stock_units"].sum()),
                 "repeated_forecast_days": inputs.repeated_days,
                 "unknown_stock_count": inputs.unknown_stock_count,
-            }
+            },
+        )
+        yield dg.MaterializeResult(
+            asset_key=["plan", "echelon_targets"],
+            metadata={
+                "dagster/row_count": len(echelons),
+                "holding_cost_per_year": float(echelons["holding_cost_per_year"].sum()),
+                "echelons": pictures.echelons(rows, echelons, types),
+            },
         )
 
     @dg.asset(**shared(TRANSFERS, [*_INPUTS, ["plan", "stock_targets"]]), kinds={"numba", "duckdb"})
