@@ -91,32 +91,68 @@ def optimize_service_times(network: Network) -> ServiceTimes:
         A stage cannot promise as little as its limit asks, whatever is held.
     """
     _refuse_bad_numbers(network)
-    n_stages = len(network.lead_time_days)
-    inbound = np.zeros(n_stages, np.int64) if network.inbound_days is None else network.inbound_days
-    suppliers, customers = _neighbours(network.links, n_stages)
-    longest = _longest_days(network.lead_time_days, inbound, suppliers, customers)  # also refuses cycles
-    order, onward = _leaves_first(suppliers, customers)
-    width = int(longest.max()) + 1
-    cost = np.ascontiguousarray(network.cost_per_root_day, dtype=np.float64)
-    most = np.where(network.most_service_days < 0, longest, np.minimum(network.most_service_days, longest))
-    tables: list[NDArray[np.float64]] = [np.empty(0)] * n_stages  # of each stage on its onward link, already made monotone
-    for stage in order:
-        whole = _stage_costs(stage, network, cost, inbound, most, longest, suppliers, customers, onward, tables, width)
-        if onward[stage] < 0:
-            tables[stage] = whole
-        elif onward[stage] in customers[stage]:  # asked: what does it cost when it promises at most s
-            tables[stage] = np.minimum.accumulate(whole.min(axis=2), axis=1)
-        else:  # asked: what does it cost when it is promised s or later
-            tables[stage] = np.minimum.accumulate(whole.min(axis=1)[:, ::-1], axis=1)[:, ::-1]
-    root = order[-1]
-    best = tables[root].reshape(len(cost), -1)
-    if not np.isfinite(best.min(axis=1)).all():
+    tree = _prepare(network)
+    for stage in tree.order:
+        tree.tables[stage] = _seen_from_onward(tree, stage, _stage_costs(tree, stage))
+    best = tree.tables[tree.order[-1]]
+    if not np.isfinite(best).all():
         raise InfeasiblePlanError(
             "service times: no promise keeps every most_service_days and inbound_days; raise a limit or shorten a lead time"
         )
-    service, promised = _read_back(network, cost, inbound, most, longest, suppliers, customers, onward, order, tables, width)
+    service, promised = _read_back(tree)
     net = promised + network.lead_time_days - service
-    return ServiceTimes(service, promised, net, np.sum(cost * np.sqrt(net), axis=1))
+    return ServiceTimes(service, promised, net, np.sum(tree.cost * np.sqrt(net), axis=1))
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A network in the order in which it is solved; ``tables`` fill as it is."""
+
+    lead: NDArray[np.int64]
+    cost: NDArray[np.float64]
+    inbound: NDArray[np.int64]
+    most: NDArray[np.int64]
+    longest: NDArray[np.int64]
+    suppliers: list[list[int]]
+    customers: list[list[int]]
+    order: list[int]
+    onward: NDArray[np.int64]  # the neighbour that comes later, -1 for the last stage
+    tables: list[NDArray[np.float64]]
+
+    @property
+    def width(self) -> int:
+        """Service times from 0 that need be looked at."""
+        return int(self.longest.max()) + 1
+
+
+def _prepare(network: Network) -> _Tree:
+    n_stages = len(network.lead_time_days)
+    inbound = np.zeros(n_stages, np.int64) if network.inbound_days is None else network.inbound_days
+    suppliers, customers = _neighbours(network.links, n_stages)
+    longest = _longest_days(network.lead_time_days, inbound, suppliers, customers)
+    order, onward = _leaves_first(suppliers, customers)
+    return _Tree(
+        lead=network.lead_time_days,
+        cost=np.ascontiguousarray(network.cost_per_root_day, dtype=np.float64),
+        inbound=inbound,
+        most=np.where(network.most_service_days < 0, longest, np.minimum(network.most_service_days, longest)),
+        longest=longest,
+        suppliers=suppliers,
+        customers=customers,
+        order=order,
+        onward=onward,
+        tables=[np.empty(0)] * n_stages,
+    )
+
+
+def _seen_from_onward(tree: _Tree, stage: int, whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least cost of the stage and all behind it by what its onward neighbour asks of it, shape (n_skus, width)."""
+    onward = tree.onward[stage]
+    if onward < 0:
+        return whole.min(axis=(1, 2))[:, None]
+    if onward in tree.customers[stage]:  # a promise of at most s
+        return np.minimum.accumulate(whole.min(axis=2), axis=1)
+    return np.minimum.accumulate(whole.min(axis=1)[:, ::-1], axis=1)[:, ::-1]  # being promised s, or planning for later
 
 
 def _refuse_bad_numbers(network: Network) -> None:
@@ -185,60 +221,34 @@ def _leaves_first(suppliers: list[list[int]], customers: list[list[int]]) -> tup
     return order, onward
 
 
-def _stage_costs(
-    stage: int,
-    network: Network,
-    cost: NDArray[np.float64],
-    inbound: NDArray[np.int64],
-    most: NDArray[np.int64],
-    longest: NDArray[np.int64],
-    suppliers: list[list[int]],
-    customers: list[list[int]],
-    onward: NDArray[np.int64],
-    tables: list[NDArray[np.float64]],
-    width: int,
-) -> NDArray[np.float64]:
+def _stage_costs(tree: _Tree, stage: int) -> NDArray[np.float64]:
     """Cost of the stage and all behind it for every S and SI, shape (n_skus, width, width); infinite where not allowed."""
-    promise, given = np.arange(width)[:, None], np.arange(width)[None, :]
-    lead = network.lead_time_days[stage]
+    promise, given = np.arange(tree.width)[:, None], np.arange(tree.width)[None, :]
+    lead, first = tree.lead[stage], tree.inbound[stage]
     net = given + lead - promise
-    allowed = (net >= 0) & (promise <= most[stage]) & (given >= inbound[stage]) & (given <= longest[stage] - lead)
-    if not suppliers[stage]:
-        allowed &= given == inbound[stage]
-    whole = np.where(allowed, cost[:, stage, None, None] * np.sqrt(np.maximum(net, 0)), np.inf)
-    for supplier in suppliers[stage]:
-        if onward[supplier] == stage and supplier != onward[stage]:
-            whole += tables[supplier][:, None, :]  # the supplier promises at most SI
-    for customer in customers[stage]:
-        if onward[customer] == stage and customer != onward[stage]:
-            whole += tables[customer][:, :, None]  # the customer is promised S or plans for later
+    last = tree.longest[stage] - lead if tree.suppliers[stage] else first
+    allowed = (net >= 0) & (promise <= tree.most[stage]) & (given >= first) & (given <= last)
+    whole = np.where(allowed, tree.cost[:, stage, None, None] * np.sqrt(np.maximum(net, 0)), np.inf)
+    for supplier in tree.suppliers[stage]:
+        if tree.onward[supplier] == stage:
+            whole += tree.tables[supplier][:, None, :]
+    for customer in tree.customers[stage]:
+        if tree.onward[customer] == stage:
+            whole += tree.tables[customer][:, :, None]
     return whole
 
 
-def _read_back(
-    network: Network,
-    cost: NDArray[np.float64],
-    inbound: NDArray[np.int64],
-    most: NDArray[np.int64],
-    longest: NDArray[np.int64],
-    suppliers: list[list[int]],
-    customers: list[list[int]],
-    onward: NDArray[np.int64],
-    order: list[int],
-    tables: list[NDArray[np.float64]],
-    width: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _read_back(tree: _Tree) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """S and SI of every SKU and stage, from the last stage of the order back."""
-    n_skus, n_stages = cost.shape
-    service, promised = (np.zeros((n_skus, n_stages), np.int64) for _ in range(2))
-    days = np.arange(width)
-    for stage in reversed(order):
-        whole = _stage_costs(stage, network, cost, inbound, most, longest, suppliers, customers, onward, tables, width)
-        other = onward[stage]
-        if other >= 0 and other in customers[stage]:
-            whole = np.where(days[None, :, None] <= promised[:, other, None, None], whole, np.inf)
-        elif other >= 0:
-            whole = np.where(days[None, None, :] >= service[:, other, None, None], whole, np.inf)
-        at = whole.reshape(n_skus, -1).argmin(axis=1)
-        service[:, stage], promised[:, stage] = at // width, at % width
+    service, promised = (np.zeros(tree.cost.shape, np.int64) for _ in range(2))
+    days = np.arange(tree.width)
+    for stage in reversed(tree.order):
+        whole = _stage_costs(tree, stage)
+        onward = tree.onward[stage]
+        if onward >= 0 and onward in tree.customers[stage]:
+            whole = np.where(days[None, :, None] <= promised[:, onward, None, None], whole, np.inf)
+        elif onward >= 0:
+            whole = np.where(days[None, None, :] >= service[:, onward, None, None], whole, np.inf)
+        at = whole.reshape(len(whole), -1).argmin(axis=1)
+        service[:, stage], promised[:, stage] = at // tree.width, at % tree.width
     return service, promised

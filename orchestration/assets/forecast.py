@@ -12,7 +12,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ml.backtest import CHAMPION, Backtest, Incumbent, run_backtest
+from ml.backtest import CHAMPION, MODELS, Backtest, Incumbent, run_backtest
 from ml.boosting import TrainingError
 from ml.censoring import unconstrained_demand
 from ml.explanation import feature_importance
@@ -284,8 +284,11 @@ def _total_errors(panel: Panel, backtest: Backtest, said: str, *, stays: bool) -
 
 
 def _content(panel: Panel, backtest: Backtest, champion: Champion, keys: list[str], *, stays: bool) -> dict:
+    said = {CHAMPION: champion.forecaster} | {name: f"challenger {name}" for name in MODELS} if stays else {CHAMPION: "former champion"}
     scores = backtest.scores.assign(
-        origin_date=pd.to_datetime(backtest.scores["origin_date"]).dt.strftime("%Y-%m-%d"), score=backtest.scores["score"].round(9)
+        origin_date=pd.to_datetime(backtest.scores["origin_date"]).dt.strftime("%Y-%m-%d"),
+        forecaster=backtest.scores["forecaster"].replace(said),
+        score=backtest.scores["score"].round(9),
     )
     return {
         "reason": champion.reason,

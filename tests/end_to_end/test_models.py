@@ -58,11 +58,43 @@ def test_a_drift_makes_a_new_choice_due_once_a_day(two_mornings: Path) -> None:
     assert _registered(deployed, replace(day, as_of_date=LAST_DAY), panel, "drift") is None
 
 
+def test_a_champion_that_stays_is_written_again_with_its_scores_under_its_name(two_mornings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A challenger that learns nothing but noise loses to it."""
+    from orchestration.assets import forecast as stage
+
+    champion = _entries(two_mornings)[FIRST.isoformat()]
+    folder = two_mornings.parent / "models"
+    for path in folder.glob("*"):
+        if not path.name.startswith(champion["version"]):
+            path.unlink()
+    honest = stage.run_backtest
+
+    def confused(panel, **arguments: object):
+        backtest, reason = honest(panel, **arguments)
+        worse = backtest.scores["forecaster"].str.startswith("model")
+        return replace(backtest, scores=backtest.scores.assign(score=backtest.scores["score"].where(~worse, 9.0))), reason
+
+    monkeypatch.setattr(stage, "run_backtest", confused)
+    change_settings(two_mornings, {"forecast": {"retrain_every_days": 1}})
+    assert run(two_mornings, SECOND).exit_code == 0
+    change_settings(two_mornings, {"forecast": {"retrain_every_days": 7}})
+    again = _entries(two_mornings)[SECOND.isoformat()]
+    assert (again["sha256"], again["trained_on_date"]) == (champion["sha256"], FIRST.isoformat())
+    assert "loses to champion" in again["reason"]
+    wrmsse = {row["forecaster"]: row["score"] for row in again["scores"] if row["measure"] == "wrmsse" and row["segment"] == "all"}
+    assert wrmsse["challenger model"] == 9.0 and wrmsse[again["forecaster"]] < 2
+    used = _query(two_mornings, f"select * from forecast.model_versions where as_of_date = '{SECOND}'").iloc[0]
+    assert (used["method"], used["model_version"]) == ("model", again["version"])
+
+
 def test_a_challenger_meets_the_champion_and_damage_is_met_by_the_last_good_model_then_by_the_baseline(two_mornings: Path) -> None:
     entries = _entries(two_mornings)
     first, second = entries[FIRST.isoformat()], entries[SECOND.isoformat()]
-    assert "champion" not in {row["forecaster"] for row in first["scores"]}
-    assert "champion" in {row["forecaster"] for row in second["scores"]}
+    before, after = ({row["forecaster"] for row in entry["scores"]} for entry in (first, second))
+    stays = second["sha256"] == first["sha256"]
+    assert not any("champion" in name or "challenger" in name for name in before)
+    assert ("challenger model" if stays else "former champion") in after
+    assert second["forecaster"] in after  # the scores of whoever makes the forecast stand under its name
     moved = _query(two_mornings, f"select * from forecast.revisions where as_of_date = '{SECOND}'")
     drivers = [name for name in moved.columns if name.endswith("_revision_units")]
     assert len(moved) > 0 and (moved[drivers].sum(axis=1) - (moved["revised_units"] - moved["previous_units"])).abs().max() < 0.01
