@@ -111,7 +111,7 @@ def _statistical(data: Path, origin: int, kept: np.ndarray, found: pd.DataFrame)
     scores = {}
     for name in found.columns:
         forecast = np.zeros((len(kept), 28))
-        forecast[kept] = found[name].to_numpy().reshape(-1, 28)
+        forecast[kept] = np.nan_to_num(found[name].to_numpy()).reshape(-1, 28)  # a series of less than a week has no season
         scores[name] = score(data, actual, forecast)["total"]
     return scores
 
