@@ -14,3 +14,7 @@ class FrameError(PlanningError):
 
 class InfeasiblePlanError(PlanningError):
     """No plan can obey every limit; the message names the limit and by how much it is exceeded."""
+
+
+class SolverError(RuntimeError):
+    """A solver stopped without an answer that can be trusted; the message names what it was asked and the remedy."""

@@ -134,21 +134,62 @@ def test_demand_that_moves_together_pools_less() -> None:
         ([1, -1], [1, 1], [(0, 1)], "lead time is negative at stages .1."),
         ([1, 1], [1, np.nan], [(0, 1)], "missing or negative at stages .1."),
         ([1, 1], [-1, 1], [(0, 1)], "missing or negative at stages .0."),
-        ([1, 1, 1], [1, 1, 1], [(0, 1), (1, 2), (2, 0)], "no tree"),
-        ([1, 1], [1, 1], [], "no tree"),
+        ([1, 1, 1], [1, 1, 1], [(0, 1), (1, 2), (2, 0)], "in a circle"),
+        ([1, 1], [1, 1], [], "fall apart"),
         ([1, 1, 1, 1], [1, 1, 1, 1], [(0, 1), (1, 0), (2, 3)], "in a circle"),
-        ([1, 1, 1, 1], [1, 1, 1, 1], [(0, 1), (0, 2), (1, 2)], "fall apart|no tree"),
+        ([1, 1, 1, 1], [1, 1, 1, 1], [(0, 1), (0, 2), (1, 2)], "fall apart"),
+        ([1, 1], [1, 1], [(0, 1), (0, 1)], "stands twice"),
     ],
-    ids=["negative lead time", "missing cost", "negative cost", "cycle", "two parts", "circle of two", "a part with two ways"],
+    ids=["negative lead time", "missing cost", "negative cost", "cycle", "two parts", "circle of two", "a part with two ways", "link twice"],
 )
 def test_what_is_no_network_is_refused_with_its_stages(lead: list[int], cost: list[float], links: list[tuple[int, int]], said: str) -> None:
     with pytest.raises(PlanningError, match=said):
         solve(lead, cost, links, {len(lead) - 1: 0})
 
 
-def test_a_supplier_later_than_any_promise_allows_is_infeasible() -> None:
+def test_a_supplier_later_than_any_promise_allows_is_covered_by_stock_and_a_promise_into_the_past_is_infeasible() -> None:
     network = Network(np.array([1, 0]), np.ones((1, 2)), [(0, 1)], np.array([-1, 0]), np.array([0, 3]))
-    found = optimize_service_times(network)
-    assert found.net_days[0, 1] == 3  # stock covers it
-    with pytest.raises(InfeasiblePlanError, match="raise a limit"):
+    assert optimize_service_times(network).net_days[0, 1] == 3
+    with pytest.raises(InfeasiblePlanError, match="inbound_days is below 0 at stages .0."):
         optimize_service_times(Network(np.array([5]), np.ones((1, 1)), [], np.array([-1]), np.array([-1])))
+    with pytest.raises(InfeasiblePlanError, match="most_service_days is below -1 at stages .1."):
+        optimize_service_times(Network(np.array([5, 1]), np.ones((1, 2)), [(0, 1)], np.array([-1, -2])))
+
+
+@strategies.composite
+def acyclic_networks(draw: strategies.DrawFn) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]], np.ndarray]:
+    """A tree with every stage after its suppliers, and one to three links more."""
+    n = draw(strategies.integers(3, 5))
+    links = {(draw(strategies.integers(0, stage - 1)), stage) for stage in range(1, n)}
+    pairs = [(a, b) for b in range(n) for a in range(b) if (a, b) not in links]
+    links |= set(draw(strategies.lists(strategies.sampled_from(pairs), min_size=1, max_size=3))) if pairs else set()
+    lead = np.array(draw(strategies.lists(strategies.integers(0, 2), min_size=n, max_size=n)))
+    cost = np.array(draw(strategies.lists(strategies.floats(0, 10).map(lambda x: round(x, 2)), min_size=n, max_size=n)))
+    ends = set(range(n)) - {a for a, _ in links}
+    most = np.array([draw(strategies.integers(0, 3)) if i in ends else -1 for i in range(n)])
+    return lead, cost, sorted(links), most
+
+
+@settings(max_examples=150, deadline=None)
+@given(acyclic_networks())
+def test_no_promises_cost_less_on_any_small_acyclic_network(case: tuple[np.ndarray, np.ndarray, list[tuple[int, int]], np.ndarray]) -> None:
+    lead, cost, links, most = case
+    found = optimize_service_times(Network(lead, cost[None], links, most))
+    assert found.cost[0] == pytest.approx(_brute_force(lead, cost, links, most), abs=1e-9)
+    assert all(found.service_days[0][a] <= found.inbound_days[0][b] for a, b in links) and (found.net_days >= 0).all()
+
+
+def test_skus_on_one_acyclic_network_branch_side_by_side_and_get_what_each_would_get_alone() -> None:
+    rng = np.random.default_rng(2)
+    links = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (3, 5), (4, 5), (0, 5)]
+    lead, most = np.array([12, 7, 3, 4, 9, 2]), np.array([-1, -1, -1, -1, -1, 3])
+    cost = rng.gamma(1, 5, (60, 6))
+    together = optimize_service_times(Network(lead, cost, links, most))
+    for sku in range(0, 60, 7):
+        assert optimize_service_times(Network(lead, cost[sku : sku + 1], links, most)).cost[0] == pytest.approx(together.cost[sku])
+
+
+def test_a_limit_may_be_of_one_sku_alone() -> None:
+    limits = np.array([[-1, 0], [2, 0]])
+    found = optimize_service_times(Network(np.array([10, 2]), np.array([[50, 0.1], [50, 0.1]]), [(0, 1)], limits))
+    assert found.service_days[:, 0].tolist() == [10, 2]
