@@ -129,6 +129,16 @@ def prices(skus: pd.DataFrame, first_day: pd.Timestamp, last_day: pd.Timestamp, 
 
 def policies() -> pd.DataFrame:
     """Rows of the `policies` feed."""
-    rows = [("A", None, 0.98, "core range"), ("B", None, 0.95, "standard range"), ("C", None, 0.90, "long tail")]
-    table = pd.DataFrame(rows, columns=["abc_class", "node_id", "cycle_service_level", "reason"])
-    return table.assign(sku_id=None, review_period_days=7, penalty_cost_per_unit=0.0)
+    columns = ["abc_class", "xyz_class", "node_type", "cycle_service_level", "fill_rate_target", "presentation_units", "max_days", "reason"]
+    rows = [
+        ("A", None, None, 0.98, None, None, None, "core range"),
+        ("B", None, None, 0.95, None, None, None, "standard range"),
+        ("C", None, None, 0.90, None, None, None, "long tail"),
+        ("C", "Z", None, None, 0.92, None, None, "long tail that sells by fits and starts"),
+        (None, None, "store", None, None, 1, None, "one on the shelf"),
+        (None, None, "urban_mfc", None, None, None, 60, "little room"),
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    whole = table["presentation_units"].astype("Int64")
+    review = pd.Series(np.where(table["abc_class"].notna(), 7, None)).astype("Int64")
+    return table.assign(sku_id=None, node_id=None, presentation_units=whole, review_period_days=review, penalty_cost_per_unit=0.0)

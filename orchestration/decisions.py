@@ -13,7 +13,9 @@ from orchestration.run_day import RunDay
 from orchestration.settings import Settings
 from planning.errors import PlanningError
 from planning.frames import OPEN_LANES, STOCK_POSITIONS
+from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, LeadTimeDemand, extend_horizon, lead_time_demand, path_seeds
+from planning.lead_times import LeadTimes, lead_times
 
 _LONGEST_DAYS = 120  # a protection interval longer than this is cut, with the last forecast week repeated
 
@@ -28,7 +30,9 @@ class DayInputs:
         Frames `stock_positions`, `open_lanes`.
     flows : DemandFlows
     demand : LeadTimeDemand
-        Both aligned with ``positions``.
+        Sampled, for the value of units.
+    interval : IntervalDemand
+        The same demand as a mixture over lead times, for targets. All aligned with ``positions``.
     repeated_days : int
         Days beyond the forecast that repeat its last week.
     unknown_stock_count : int
@@ -39,6 +43,7 @@ class DayInputs:
     lanes: pd.DataFrame
     flows: DemandFlows
     demand: LeadTimeDemand
+    interval: IntervalDemand
     repeated_days: int
     unknown_stock_count: int
 
@@ -53,8 +58,7 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
     """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
     positions, unknown = read_positions(warehouse, settings)
     lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
-    flows, demand, repeated = _demand(warehouse, settings, day, positions, lanes)
-    return DayInputs(positions, lanes, flows, demand, repeated, unknown)
+    return DayInputs(positions, lanes, *_demand(warehouse, settings, day, positions, lanes), unknown)
 
 
 def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:
@@ -70,6 +74,7 @@ def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> 
     }
     for column, value in defaults.items():
         raw[column] = raw[column].astype(float).fillna(value)
+    raw["target_method"] = raw["target_method"].fillna(planning.target_method)
     for column in ("unit_cost", "unit_price", "handling_cost_per_unit"):
         raw[column] = raw[column].astype(float)
     return STOCK_POSITIONS.check(_children_first(raw)), unknown
@@ -100,30 +105,56 @@ def _children_first(positions: pd.DataFrame) -> pd.DataFrame:
 
 def _demand(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay, positions: pd.DataFrame, lanes: pd.DataFrame
-) -> tuple[DemandFlows, LeadTimeDemand, int]:
-    lead, spread = positions["lead_time_days"].to_numpy(dtype=float), positions["lead_time_std_days"].to_numpy(dtype=float)
+) -> tuple[DemandFlows, LeadTimeDemand, IntervalDemand, int]:
     review = positions["review_period_days"].to_numpy(dtype=np.int64)
-    arrival = _arrival_days(positions, lanes, day)
-    longest = int(min(np.ceil((lead + 4 * spread + review).max(initial=1)), _LONGEST_DAYS))
+    leads = _lead_times(warehouse, positions)
+    longest = int(min(leads.longest_days + review.max(initial=1), _LONGEST_DAYS))
     correlations = warehouse.execute(
         "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
     ).fetchone()
     flows, repeated = _flows(warehouse, day, positions, longest)
-    position = (positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64)
-    sku_ids = positions["sku_id"].to_numpy()[flows.row_start[:-1]]
+    same = {
+        "flows": flows,
+        "lead_times": leads,
+        "review_period_days": review,
+        "level_correlation": correlations[0],
+        "region_correlation": correlations[1],
+    }
     sampled = lead_time_demand(
-        flows=flows,
-        seeds=path_seeds(as_of_date=day.day, sku_ids=sku_ids),
-        position_units=position,
-        lead_time_days=lead,
-        lead_time_std_days=spread,
-        review_period_days=review,
-        arrival_days=arrival,
-        level_correlation=correlations[0],
-        region_correlation=correlations[1],
+        **same,
+        seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
+        position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
+        arrival_days=_arrival_days(positions, lanes, day),
         sample_paths=settings.planning.sample_paths,
     )
-    return flows, sampled, repeated
+    return flows, sampled, interval_demand(**same), repeated
+
+
+def _lead_times(warehouse: duckdb.DuckDBPyConnection, positions: pd.DataFrame) -> LeadTimes:
+    """Lead times of the lanes that replenish, as declared and as observed, and of the suppliers, as declared."""
+    has_parent = positions["replenished_from_node_id"].notna()
+    described = pd.DataFrame(
+        {
+            "origin_node_id": positions["replenished_from_node_id"].where(has_parent, ""),
+            "destination_node_id": positions["node_id"].where(has_parent, ""),
+            "mean_days": positions["lead_time_days"].astype(float),
+            "std_days": positions["lead_time_std_days"].astype(float),
+        }
+    )
+    kinds = described.drop_duplicates(ignore_index=True).assign(kind=lambda rows: np.arange(len(rows)))
+    seen = warehouse.execute(
+        """select origin_node_id, destination_node_id, lead_time_days::int as days, sum(shipment_count)::int as shipments
+           from intermediate.int_lane_lead_times_observed where lead_time_days >= 0 group by all order by all"""
+    ).df()
+    observed: dict[int, dict[int, int]] = {}
+    for row in kinds.merge(seen, on=["origin_node_id", "destination_node_id"]).itertuples():
+        observed.setdefault(row.kind, {})[row.days] = row.shipments
+    return lead_times(
+        mean_days=kinds["mean_days"].to_numpy(),
+        std_days=kinds["std_days"].to_numpy(),
+        observed=observed,
+        kind=described.merge(kinds, how="left")["kind"].to_numpy(dtype=np.int64),
+    )
 
 
 def _arrival_days(positions: pd.DataFrame, lanes: pd.DataFrame, day: RunDay) -> np.ndarray:

@@ -118,6 +118,9 @@ class PlanningSettings(_Frozen):
     """Choices of targets and transfers that do not vary by SKU or node."""
 
     cycle_service_level: float = Field(0.95, gt=0, lt=1, description="where no policy says otherwise")
+    target_method: Literal["cycle service level", "newsvendor", "textbook"] = Field(
+        "cycle service level", description="what targets keep where no policy says otherwise; textbook is the normal formula"
+    )
     review_period_days: int = Field(7, ge=1, description="where no policy says otherwise")
     penalty_cost_per_unit: float = Field(0.0, ge=0, description="of a unit short, beyond the margin; where no policy says otherwise")
     fixed_cost_per_order: float = Field(2.0, ge=0, description="of placing one replenishment line")

@@ -248,9 +248,7 @@ def _solve(
     """S, SI and least cost of the spanning tree under each row's limits; the cost is FAR or more where nothing keeps them."""
     service, promised = (np.zeros(cost.shape, np.int64) for _ in range(2))
     least = np.zeros(len(cost))
-    solve_trees(
-        shape.lead, cost, first, most, shape.latest, shape.order, shape.onward, shape.onward_is_customer, service, promised, least
-    )
+    solve_trees(shape.lead, cost, first, most, shape.latest, shape.order, shape.onward, shape.onward_is_customer, service, promised, least)
     return service, promised, least
 
 

@@ -16,6 +16,8 @@ from planning.errors import FrameError
 from planning.vocabulary import COLUMNS, Column
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+NODE_TYPES = ("hub", "regional_dc", "urban_mfc", "bonded", "store")
+TARGET_METHODS = ("cycle service level", "fill rate", "newsvendor", "textbook")
 M5_QUANTILES = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
 
 
@@ -173,7 +175,7 @@ NODES = Frame(
     nullable="region_id name latitude longitude time_zone capacity_m3 inbound_units_per_day outbound_units_per_day "
     "handling_cost_per_unit holding_cost_rate_per_year fixed_cost_per_year is_pilot opened_date closed_date "
     "replenished_from_node_id closed_weekdays",
-    allowed={"node_type": ("hub", "regional_dc", "urban_mfc", "bonded", "store")},
+    allowed={"node_type": NODE_TYPES},
 )
 REGIONS = Frame(
     "regions", "demand region", key="region_id", columns="region_id", nullable="name latitude longitude time_zone postal_prefixes"
@@ -222,12 +224,18 @@ EXTERNAL_SIGNALS = Frame(
 SKU_ALIASES = Frame("sku_aliases", "foreign name of a SKU", key="system foreign_sku_id", columns="system foreign_sku_id sku_id")
 POLICIES = Frame(
     "policies",
-    "planner's rule for a class, a SKU or a node; the most specific rule wins",
-    key="abc_class sku_id node_id",
+    "planner's rule for a class, a SKU, a type of node or a node; the lowest priority wins, then the most specific rule",
+    key="abc_class xyz_class demand_class node_type sku_id node_id",
     columns="reason",
-    nullable="abc_class sku_id node_id cycle_service_level fill_rate_target review_period_days min_units max_units "
-    "min_days max_days penalty_cost_per_unit priority",
-    allowed={"abc_class": ("A", "B", "C")},
+    nullable="abc_class xyz_class demand_class node_type sku_id node_id target_method cycle_service_level fill_rate_target "
+    "review_period_days min_units max_units min_days max_days presentation_units penalty_cost_per_unit priority",
+    allowed={
+        "abc_class": ("A", "B", "C"),
+        "xyz_class": ("X", "Y", "Z"),
+        "demand_class": ("smooth", "erratic", "intermittent", "lumpy", "none"),
+        "node_type": NODE_TYPES,
+        "target_method": TARGET_METHODS,
+    },
 )
 
 FEEDS: dict[str, Frame] = {
@@ -260,8 +268,9 @@ STOCK_POSITIONS = Frame(
     key="sku_id node_id",
     columns="sku_id node_id on_hand_units reserved_units inbound_units unit_cost unit_price weight_kg case_pack_units "
     "holding_cost_rate_per_year handling_cost_per_unit presentation_units penalty_cost_per_unit cycle_service_level "
-    "review_period_days lead_time_days lead_time_std_days is_bulky",
-    nullable="replenished_from_node_id abc_class min_units max_units",
+    "review_period_days lead_time_days lead_time_std_days is_bulky target_method",
+    nullable="replenished_from_node_id abc_class node_type min_units max_units min_days max_days fill_rate_target reason volume_m3 capacity_m3",
+    allowed={"target_method": TARGET_METHODS},
 )
 OPEN_LANES = Frame(
     "open_lanes",
@@ -345,6 +354,8 @@ STOCK_TARGETS = Frame(
     key="as_of_date sku_id node_id",
     columns="as_of_date sku_id node_id is_stocked cycle_service_level protection_days demand_mean_units safety_stock_units "
     "reorder_point_units order_up_to_units method",
+    nullable="fill_rate_target reorder_point_days order_up_to_days limited_by reason",
+    allowed={"method": TARGET_METHODS, "limited_by": ("policy minimum", "policy maximum", "presentation", "capacity")},
 )
 ECHELON_TARGETS = Frame(
     "plan.echelon_targets",

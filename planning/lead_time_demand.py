@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from planning.errors import PlanningError
+from planning.lead_times import LeadTimes
 from planning.negative_binomial import LARGE_MEAN, cumulative_table, large_quantile
 
 _TABLE = 2048
@@ -155,8 +156,9 @@ def _draw(
     row_start: NDArray[np.int64],
     parent_row: NDArray[np.int64],
     position: NDArray[np.int64],
-    lead_mean: NDArray[np.float64],
-    lead_std: NDArray[np.float64],
+    lead_kind: NDArray[np.int64],
+    lead_values: NDArray[np.int64],
+    lead_below: NDArray[np.float64],
     review_days: NDArray[np.int64],
     arrival_days: NDArray[np.int64],
     day_weight: float,
@@ -204,15 +206,13 @@ def _draw(
         interval = np.empty((rows, n_paths), np.int64)
         for r in range(rows):
             row = first + r
+            below = lead_below[lead_kind[row]]
             for s in range(n_paths):
-                lead = lead_mean[row]
-                if lead_std[row] > 0.0:  # Wilson-Hilferty: the cube root of a gamma is nearly normal
-                    shape = (lead / lead_std[row]) ** 2
-                    z = _normal(seed ^ np.uint64(0xC3C3C3C3), np.uint64(r * n_paths + s), scores)
-                    root = max(0.0, 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * math.sqrt(shape)))
-                    lead = lead * root * root * root
-                days = int(math.floor(lead + 0.5)) + review_days[row]
-                interval[r, s] = min(max(days, 1), n_days)
+                u = _uniform(seed ^ np.uint64(0xC3C3C3C3), np.uint64(r * n_paths + s))
+                v = 0
+                while v < below.size - 1 and below[v] < u:
+                    v += 1
+                interval[r, s] = min(max(lead_values[lead_kind[row], v] + review_days[row], 1), n_days)
         late = np.zeros((rows, n_paths), np.int32)  # what the children leave to their parent's stock
         pooled = np.zeros((rows, n_days + 1, n_paths), np.int32)
         for r in range(rows):
@@ -236,8 +236,7 @@ def lead_time_demand(
     flows: DemandFlows,
     seeds: NDArray[np.uint64],
     position_units: NDArray[np.int64],
-    lead_time_days: NDArray[np.float64],
-    lead_time_std_days: NDArray[np.float64],
+    lead_times: LeadTimes,
     review_period_days: NDArray[np.int64],
     arrival_days: NDArray[np.int64],
     level_correlation: float,
@@ -253,8 +252,8 @@ def lead_time_demand(
         From `path_seeds`.
     position_units : ndarray of int, shape (n_rows,)
         On hand minus reserved plus committed inbound.
-    lead_time_days, lead_time_std_days : ndarray of shape (n_rows,)
-        Of the lane or supplier that replenishes the row; drawn from a gamma distribution.
+    lead_times : LeadTimes
+        Of the lane or supplier that replenishes each row; drawn for every path.
     review_period_days : ndarray of int, shape (n_rows,)
     arrival_days : ndarray of int, shape (n_rows,)
         Days until a unit sent today can be sold there.
@@ -266,13 +265,11 @@ def lead_time_demand(
     Raises
     ------
     PlanningError
-        A parent that stands before its child, or a negative lead time.
+        A parent that stands before its child.
     """
     rows = np.arange(flows.parent_row.size)
     if np.any((flows.parent_row >= 0) & (flows.parent_row <= rows)):
         raise PlanningError("demand flows: a parent row stands before its child; sort the rows by echelon, children first")
-    if np.any(lead_time_days < 0) or np.any(lead_time_std_days < 0):
-        raise PlanningError("stock_positions: lead times must be >= 0; correct the lanes feed")
     shape = (rows.size, sample_paths)
     protection, before, horizon = (np.zeros(shape, np.int32) for _ in range(3))
     _draw(
@@ -286,8 +283,9 @@ def lead_time_demand(
         flows.row_start,
         flows.parent_row,
         position_units,
-        lead_time_days,
-        lead_time_std_days,
+        lead_times.kind,
+        lead_times.days,
+        np.cumsum(lead_times.shares, axis=1),
         review_period_days,
         arrival_days,
         level_correlation,
@@ -297,7 +295,7 @@ def lead_time_demand(
         before,
         horizon,
     )
-    return LeadTimeDemand(protection, before, horizon, lead_time_days + review_period_days)
+    return LeadTimeDemand(protection, before, horizon, lead_times.mean_days + review_period_days)
 
 
 def extend_horizon(means: NDArray[np.float64], n_days: int) -> tuple[NDArray[np.float64], int]:

@@ -1,42 +1,17 @@
-"""How much stock a promise needs: targets from sampled demand, and the textbook formulas as a labelled fallback.
+"""How much stock a promise needs when demand is normal, and what a unit short against a unit left makes of the promise.
 
-Belongs here: reorder points, safety stock, expected shortage, fill rate of one node. Does not: lot sizes
-(`lot_sizes.py`), the demand itself (`lead_time_demand.py`).
+Belongs here: the textbook formulas, which are the labelled fallback of `stock_targets.py`, and the newsvendor. Does not: demand as it is
+(`interval_demand.py`), lot sizes (`lot_sizes.py`).
 
 References
 ----------
-Chopra & Meindl, *Supply Chain Management*, ch. 12, eqs. 12.2-12.5.
+Chopra & Meindl, *Supply Chain Management*, ch. 12, eqs. 12.2-12.11. Snyder & Shen, *Fundamentals of Supply Chain Theory*, ch. 4.3.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
-
-
-def reorder_points(*, protection_units: NDArray[np.int32], cycle_service_level: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Smallest whole stock that covers the interval's demand with the asked probability.
-
-    Parameters
-    ----------
-    protection_units : ndarray of int, shape (n, n_paths)
-        Sampled demand over the protection interval.
-    cycle_service_level : ndarray of shape (n,)
-        Probabilities in [0, 1).
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        x = min{x : P(demand <= x) >= cycle_service_level} under the sample.
-
-    Examples
-    --------
-    >>> reorder_points(protection_units=np.array([[3, 1, 2, 4]]), cycle_service_level=np.array([0.75]))
-    array([3])
-    """
-    n_paths = protection_units.shape[1]
-    rank = np.clip(np.ceil(np.asarray(cycle_service_level) * n_paths - 1e-9).astype(int) - 1, 0, n_paths - 1)
-    ordered = np.sort(protection_units, axis=1)
-    return ordered[np.arange(len(ordered)), rank].astype(np.int64)
 
 
 def textbook_safety_stock(
@@ -67,3 +42,51 @@ def expected_shortage_per_cycle(*, safety_stock_units: float, demand_std_units: 
 def fill_rate(*, safety_stock_units: float, demand_std_units: float, lot_units: float) -> float:
     """Share of units served from stock, 1 - ESC / Q (eq. 12.6)."""
     return 1 - expected_shortage_per_cycle(safety_stock_units=safety_stock_units, demand_std_units=demand_std_units) / lot_units
+
+
+def safety_stock_for_fill_rate(*, fill_rate_target: float, demand_std_units: float, lot_units: float) -> float:
+    """Least safety stock, below zero perhaps, whose fill rate is the target (eq. 12.6 solved for ss).
+
+    Examples
+    --------
+    >>> round(safety_stock_for_fill_rate(fill_rate_target=0.975, demand_std_units=707.1, lot_units=10_000), 1)
+    66.7
+    """
+    reach = lot_units + 10 * demand_std_units
+
+    def missing(safety_stock: float) -> float:
+        return fill_rate(safety_stock_units=safety_stock, demand_std_units=demand_std_units, lot_units=lot_units) - fill_rate_target
+
+    return float(brentq(missing, -reach, reach))
+
+
+def critical_ratio(*, shortage_cost_per_unit: NDArray[np.float64], holding_cost_per_unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability of no stockout at which one more unit earns what it costs, b / (b + h) (Snyder & Shen eq. 4.17).
+
+    Examples
+    --------
+    >>> critical_ratio(shortage_cost_per_unit=np.array([270.0]), holding_cost_per_unit=np.array([200.0])).round(4)
+    array([0.5745])
+    """
+    shortage, holding = np.asarray(shortage_cost_per_unit, dtype=float), np.asarray(holding_cost_per_unit, dtype=float)
+    whole = shortage + holding
+    return np.divide(shortage, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+def newsvendor_normal(
+    *, demand_mean_units: float, demand_std_units: float, holding_cost_per_unit: float, shortage_cost_per_unit: float
+) -> tuple[float, float]:
+    """Best stock and its expected cost when demand is normal (Snyder & Shen eqs. 4.24 and 4.30).
+
+    Examples
+    --------
+    >>> units, cost = newsvendor_normal(demand_mean_units=50, demand_std_units=8, holding_cost_per_unit=0.18, shortage_cost_per_unit=0.70)
+    >>> round(units, 5), round(cost, 6)
+    (56.60395, 1.997605)
+    """
+    z = ndtri(shortage_cost_per_unit / (shortage_cost_per_unit + holding_cost_per_unit))
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    return (
+        float(demand_mean_units + z * demand_std_units),
+        float((holding_cost_per_unit + shortage_cost_per_unit) * density * demand_std_units),
+    )

@@ -31,9 +31,7 @@ def _least_over_inbound(
 
 
 @numba.njit(cache=True, fastmath=True)
-def _least_over_promise(
-    cost: float, lead: int, given: int, most: int, root: NDArray[np.float64], asked: NDArray[np.float64]
-) -> float:
+def _least_over_promise(cost: float, lead: int, given: int, most: int, root: NDArray[np.float64], asked: NDArray[np.float64]) -> float:
     """Least cost of being given SI over the service times S that the stage may promise."""
     best = FAR
     for promise in range(min(most, given + lead) + 1):

@@ -26,7 +26,7 @@ from planning.stock_targets import stock_targets
 from planning.transfers import TransferPlan, plan_transfers
 
 _INPUTS = [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["intermediate", "int_service_shares"],
-           ["forecast", "demand_means"], ["forecast", "demand_quantiles"], ["forecast", "model_versions"]]  # fmt: skip
+           ["intermediate", "int_lane_lead_times_observed"], ["forecast", "demand_means"], ["forecast", "demand_quantiles"], ["forecast", "model_versions"]]  # fmt: skip
 
 
 def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -67,7 +67,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 inputs = read_inputs(warehouse, deployment.settings, day)
                 rows = stock_targets(
                     positions=inputs.positions,
-                    demand=inputs.demand,
+                    demand=inputs.interval,
                     as_of_date=pd.Timestamp(day.as_of_date),
                     fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
                 )

@@ -140,7 +140,16 @@ def test_demand_that_moves_together_pools_less() -> None:
         ([1, 1, 1, 1], [1, 1, 1, 1], [(0, 1), (0, 2), (1, 2)], "fall apart"),
         ([1, 1], [1, 1], [(0, 1), (0, 1)], "stands twice"),
     ],
-    ids=["negative lead time", "missing cost", "negative cost", "cycle", "two parts", "circle of two", "a part with two ways", "link twice"],
+    ids=[
+        "negative lead time",
+        "missing cost",
+        "negative cost",
+        "cycle",
+        "two parts",
+        "circle of two",
+        "a part with two ways",
+        "link twice",
+    ],
 )
 def test_what_is_no_network_is_refused_with_its_stages(lead: list[int], cost: list[float], links: list[tuple[int, int]], said: str) -> None:
     with pytest.raises(PlanningError, match=said):

@@ -4,6 +4,7 @@ from scipy.stats import nbinom, poisson
 
 from planning.errors import PlanningError
 from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
+from planning.lead_times import lead_times
 from planning.negative_binomial import large_quantile, quantiles
 
 
@@ -29,8 +30,7 @@ def _draw(
         flows=flows,
         seeds=path_seeds(as_of_date="2026-01-31", sku_ids=np.array(["a"], dtype=object)),
         position_units=np.array(position or [0] * n),
-        lead_time_days=np.full(n, lead),
-        lead_time_std_days=np.full(n, spread),
+        lead_times=lead_times(mean_days=np.array([lead]), std_days=np.array([spread]), observed={}, kind=np.zeros(n, np.int64)),
         review_period_days=np.full(n, 4),
         arrival_days=np.full(n, 2),
         level_correlation=level,
@@ -106,8 +106,7 @@ def test_the_same_day_and_sku_draw_the_same_paths_in_any_shard() -> None:
         ),
         seeds=path_seeds(as_of_date="2026-01-31", sku_ids=np.array(["z", "a"], dtype=object)),
         position_units=np.zeros(2, np.int64),
-        lead_time_days=np.full(2, 3.0),
-        lead_time_std_days=np.zeros(2),
+        lead_times=lead_times(mean_days=np.array([3.0]), std_days=np.zeros(1), observed={}, kind=np.zeros(2, np.int64)),
         review_period_days=np.full(2, 4),
         arrival_days=np.full(2, 2),
         level_correlation=0.0,

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from planning.safety_stock import cycle_service_level, expected_shortage_per_cycle, fill_rate, reorder_points, textbook_safety_stock
+from planning.safety_stock import (
+    cycle_service_level,
+    expected_shortage_per_cycle,
+    fill_rate,
+    newsvendor_normal,
+    safety_stock_for_fill_rate,
+    textbook_safety_stock,
+)
 
 
 def test_chopra_meindl_example_12_1() -> None:
@@ -29,10 +36,25 @@ def test_chopra_meindl_safety_stock_grows_with_the_spread_of_the_lead_time() -> 
     assert found == pytest.approx([1695, 3625, 6628, 9760, 12927, 16109, 19298, 22491], rel=1e-3)
 
 
-def test_the_reorder_point_is_the_smallest_stock_that_attains_the_promise() -> None:
-    demand = np.random.default_rng(1).poisson(9, (50, 256)).astype(np.int32)
-    point = reorder_points(protection_units=demand, cycle_service_level=np.full(50, 0.95))
-    attained = (demand <= point[:, None]).mean(axis=1)
-    one_less = (demand <= point[:, None] - 1).mean(axis=1)
-    assert np.all(attained >= 0.95)
-    assert np.all(one_less < 0.95)
+def test_chopra_meindl_safety_stock_for_a_fill_rate() -> None:
+    found = safety_stock_for_fill_rate(fill_rate_target=0.975, demand_std_units=500 * np.sqrt(2), lot_units=10_000)
+    assert found == pytest.approx(66.7, abs=0.1)
+
+
+def test_snyder_and_shen_newsvendors_with_normal_demand() -> None:
+    same = {"holding_cost_per_unit": 0.18, "shortage_cost_per_unit": 0.70}
+    assert newsvendor_normal(demand_mean_units=50, demand_std_units=8, **same) == pytest.approx((56.60396, 1.997605), rel=1e-6)
+    with_lead_time = newsvendor_normal(demand_mean_units=250, demand_std_units=8 * np.sqrt(5), **same)
+    assert with_lead_time == pytest.approx((264.7669, 4.466781), rel=1e-6)
+    found = newsvendor_normal(demand_mean_units=120, demand_std_units=10, holding_cost_per_unit=2, shortage_cost_per_unit=18)
+    assert found == pytest.approx((132.8155, 35.0997), rel=1e-5)
+
+
+def test_four_equal_nodes_merged_hold_half_the_safety_stock() -> None:
+    def stock(std: float) -> float:
+        return textbook_safety_stock(
+            cycle_service_level=np.array([0.95]), demand_mean_units_per_day=np.array([9.0]), demand_std_units_per_day=np.array([std]),
+            lead_time_days=np.array([6.0]), lead_time_std_days=np.zeros(1),
+        ).item()  # fmt: skip
+
+    assert stock(np.sqrt(4) * 3.0) == pytest.approx(0.5 * 4 * stock(3.0))
