@@ -159,9 +159,9 @@ def test_what_is_no_network_is_refused_with_its_stages(lead: list[int], cost: li
 def test_a_supplier_later_than_any_promise_allows_is_covered_by_stock_and_a_promise_into_the_past_is_infeasible() -> None:
     network = Network(np.array([1, 0]), np.ones((1, 2)), [(0, 1)], np.array([-1, 0]), np.array([0, 3]))
     assert optimize_service_times(network).net_days[0, 1] == 3
-    with pytest.raises(InfeasiblePlanError, match="inbound_days is below 0 at stages .0."):
+    with pytest.raises(InfeasiblePlanError, match=r"inbound_days is below 0 at stages .0."):
         optimize_service_times(Network(np.array([5]), np.ones((1, 1)), [], np.array([-1]), np.array([-1])))
-    with pytest.raises(InfeasiblePlanError, match="most_service_days is below -1 at stages .1."):
+    with pytest.raises(InfeasiblePlanError, match=r"most_service_days is below -1 at stages .1."):
         optimize_service_times(Network(np.array([5, 1]), np.ones((1, 2)), [(0, 1)], np.array([-1, -2])))
 
 

@@ -1,0 +1,364 @@
+"""The network day by day under a policy: what a rule really costs and serves, before anybody pays for it.
+
+Belongs here: the state of a simulated network, what a day does to it, what it costs, and units that are conserved exactly. Does not: what a
+policy decides (`twin_policies.py`), the best that anybody could have done (`clairvoyant.py`), where demand comes from.
+
+Notes
+-----
+A day: what is due arrives and is for sale; backlog, then the day's demand, is served from the node's own stock; in the evening the policy
+sees stock and what is under way and says what leaves on which lane and what is ordered; it leaves at once. Arrays are (nodes, SKUs), so SKUs
+are simulated side by side, and every policy meets the same demand, lead times and supply (common random numbers).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from planning.errors import PlanningError, SolverError
+from planning.marginal_value import DAYS_PER_YEAR
+
+
+@dataclass(frozen=True)
+class TwinNetwork:
+    """Nodes, SKUs, lanes and what things cost there.
+
+    Parameters
+    ----------
+    node_ids, sku_ids : tuple of str
+    is_carried : ndarray of bool, shape (n_nodes, n_skus)
+    parent_lane : ndarray of int, shape (n_nodes,)
+        Lane that replenishes the node, -1 where the supplier does.
+    lane_origin, lane_destination : ndarray of int, shape (n_lanes,)
+    lane_cost_per_unit : ndarray of shape (n_lanes, n_skus)
+        Freight, weight and handling at both ends.
+    lane_fixed_cost, lane_capacity_units : ndarray of shape (n_lanes,)
+        Of a departure that carries anything; units a day over all SKUs, infinity for no limit.
+    outbound_capacity_units : ndarray of shape (n_nodes,)
+        Units a node ships to other nodes in a day.
+    holding_cost_per_unit_day, shortage_cost_per_unit : ndarray of shape (n_nodes, n_skus)
+        Shortage: margin and penalty of a unit lost, or of a day that a unit is owed.
+    final_mile_cost_per_unit : ndarray of shape (n_nodes,)
+    order_cost : float
+        Of one replenishment line.
+    case_pack_units : ndarray of int, shape (n_skus,)
+    """
+
+    node_ids: tuple[str, ...]
+    sku_ids: tuple[str, ...]
+    is_carried: NDArray[np.bool_]
+    parent_lane: NDArray[np.int64]
+    lane_origin: NDArray[np.int64]
+    lane_destination: NDArray[np.int64]
+    lane_cost_per_unit: NDArray[np.float64]
+    lane_fixed_cost: NDArray[np.float64]
+    lane_capacity_units: NDArray[np.float64]
+    outbound_capacity_units: NDArray[np.float64]
+    holding_cost_per_unit_day: NDArray[np.float64]
+    shortage_cost_per_unit: NDArray[np.float64]
+    final_mile_cost_per_unit: NDArray[np.float64]
+    order_cost: float
+    case_pack_units: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to the network whatever the policy.
+
+    Parameters
+    ----------
+    demand : ndarray of int, shape (n_days, n_nodes, n_skus)
+        Units asked of each node.
+    supply : ndarray of int, shape (n_days, n_nodes, n_skus)
+        Units that arrive from outside in the morning without being ordered here.
+    on_hand : ndarray of int, shape (n_nodes, n_skus)
+        Stock before the first day.
+    lane_days : ndarray of int, shape (n_days, n_lanes)
+        Days from the evening of departure to the morning of sale, at least 1.
+    supplier_days : ndarray of int, shape (n_days, n_nodes, n_skus), or None
+        The same for orders from the supplier; None when nobody can order.
+    is_backordered : bool
+        Unserved demand waits instead of being lost.
+    """
+
+    demand: NDArray[np.int64]
+    supply: NDArray[np.int64]
+    on_hand: NDArray[np.int64]
+    lane_days: NDArray[np.int64]
+    supplier_days: NDArray[np.int64] | None = None
+    is_backordered: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What a policy sees in the evening of a day.
+
+    Parameters
+    ----------
+    day : int
+        Number of the day, from 0.
+    on_hand, inbound, backlog : ndarray of int, shape (n_nodes, n_skus)
+        Stock, units under way to the node, units owed to customers.
+    network : TwinNetwork
+    """
+
+    day: int
+    on_hand: NDArray[np.int64]
+    inbound: NDArray[np.int64]
+    backlog: NDArray[np.int64]
+    network: TwinNetwork
+
+    @property
+    def position(self) -> NDArray[np.int64]:
+        """On hand and under way, less what is owed."""
+        return self.on_hand + self.inbound - self.backlog
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What a policy decides: units on each lane, and units ordered from the supplier; None is nothing.
+
+    Parameters
+    ----------
+    lane_units : ndarray of int, shape (n_lanes, n_skus), or None
+    ordered_units : ndarray of int, shape (n_nodes, n_skus), or None
+    """
+
+    lane_units: NDArray[np.int64] | None = None
+    ordered_units: NDArray[np.int64] | None = None
+
+
+Policy = Callable[[View], Moves]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What a policy attained.
+
+    Parameters
+    ----------
+    demand_units, filled_units, moved_units : ndarray of int, shape (n_days, n_nodes, n_skus) for the first two, (n_days,) for the last
+    on_hand_units : ndarray of int, shape (n_days, n_nodes, n_skus)
+        In the evening, after what left.
+    holding_cost, lane_cost, order_cost, shortage_cost, final_mile_cost : float
+    """
+
+    demand_units: NDArray[np.int64]
+    filled_units: NDArray[np.int64]
+    on_hand_units: NDArray[np.int64]
+    moved_units: NDArray[np.int64]
+    holding_cost: float
+    lane_cost: float
+    order_cost: float
+    shortage_cost: float
+    final_mile_cost: float
+
+    @property
+    def total_cost(self) -> float:
+        """Carrying, moving, ordering, final mile and what was lost."""
+        return self.holding_cost + self.lane_cost + self.order_cost + self.shortage_cost + self.final_mile_cost
+
+    @property
+    def fill_rate(self) -> float:
+        """Units served at once over units asked for; 1 when nothing was."""
+        asked = int(self.demand_units.sum())
+        return float(self.filled_units.sum() / asked) if asked else 1.0
+
+    def cycle_service(self, *, cycle_days: int, first_day: int = 0) -> NDArray[np.float64]:
+        """Share of cycles of so many days without a unit short, by node and SKU; shape (n_nodes, n_skus)."""
+        short = (self.demand_units - self.filled_units)[first_day:]
+        cycles = len(short) // cycle_days
+        by_cycle = short[: cycles * cycle_days].reshape(cycles, cycle_days, *short.shape[1:]).sum(axis=1)
+        return (by_cycle == 0).mean(axis=0)
+
+
+def simulate(network: TwinNetwork, scenario: Scenario, policy: Policy) -> Lived:
+    """Live through every day of the scenario under the policy.
+
+    Raises
+    ------
+    PlanningError
+        A scenario that does not fit the network, or a policy that moves more than there is, breaks cases or capacities, or orders where
+        nobody delivers.
+    SolverError
+        Units were not conserved (a fault of this module).
+    """
+    _refuse_bad_scenario(network, scenario)
+    n_days = len(scenario.demand)
+    on_hand = scenario.on_hand.astype(np.int64).copy()
+    backlog, inbound = np.zeros_like(on_hand), np.zeros_like(on_hand)
+    arriving = np.zeros((n_days + 1, *on_hand.shape), np.int64)  # the last day keeps what comes after the end
+    filled, evening = np.zeros_like(scenario.demand), np.zeros_like(scenario.demand)
+    moved = np.zeros(n_days, np.int64)
+    cost = dict.fromkeys(("holding", "lane", "order", "shortage", "final_mile"), 0.0)
+    served_units, ordered_units = 0, 0
+    for day in range(n_days):
+        on_hand += arriving[day] + scenario.supply[day]
+        inbound -= arriving[day]
+        late = np.minimum(on_hand, backlog)
+        on_hand -= late
+        backlog -= late
+        filled[day] = np.minimum(on_hand, scenario.demand[day])
+        on_hand -= filled[day]
+        short = scenario.demand[day] - filled[day]
+        if scenario.is_backordered:
+            backlog += short
+            short = backlog
+        served = filled[day] + late
+        served_units += int(served.sum())
+        moves = policy(View(day, on_hand, inbound, backlog, network))
+        if moves.lane_units is not None:
+            _depart(network, scenario, day, moves.lane_units, on_hand, inbound, arriving)
+            moved[day] = int(moves.lane_units.sum())
+            cost["lane"] += float(np.sum(network.lane_cost_per_unit * moves.lane_units))
+            cost["lane"] += float(network.lane_fixed_cost[moves.lane_units.any(axis=1)].sum())
+            cost["order"] += network.order_cost * int(np.count_nonzero(moves.lane_units[network.parent_lane[network.parent_lane >= 0]]))
+        if moves.ordered_units is not None:
+            _order(scenario, day, moves.ordered_units, inbound, arriving)
+            ordered_units += int(moves.ordered_units.sum())
+            cost["order"] += network.order_cost * int(np.count_nonzero(moves.ordered_units))
+        evening[day] = on_hand
+        cost["holding"] += float(np.sum(network.holding_cost_per_unit_day * (on_hand + inbound)))
+        cost["shortage"] += float(np.sum(network.shortage_cost_per_unit * short))
+        cost["final_mile"] += float(served.sum(axis=1) @ network.final_mile_cost_per_unit)
+    there = int(scenario.on_hand.sum()) + int(scenario.supply.sum()) + ordered_units
+    left = int(on_hand.sum()) + int(inbound.sum()) + served_units
+    if there != left or (on_hand < 0).any() or (inbound < 0).any():
+        raise SolverError(f"twin: {there} units came in and {left} are accounted for; report this, with the policy")
+    return Lived(scenario.demand, filled, evening, moved, *(cost[name] for name in ("holding", "lane", "order", "shortage", "final_mile")))
+
+
+def _refuse_bad_scenario(network: TwinNetwork, scenario: Scenario) -> None:
+    shape = (len(network.node_ids), len(network.sku_ids))
+    for name, values, wanted in (
+        ("demand", scenario.demand, (len(scenario.demand), *shape)),
+        ("supply", scenario.supply, (len(scenario.demand), *shape)),
+        ("on_hand", scenario.on_hand, shape),
+        ("lane_days", scenario.lane_days, (len(scenario.demand), len(network.lane_origin))),
+    ):
+        if values.shape != wanted:
+            raise PlanningError(f"scenario: {name} has shape {values.shape}, the network asks for {wanted}")
+        if np.any(values < (1 if name == "lane_days" else 0)):
+            raise PlanningError(f"scenario: {name} has values below {1 if name == 'lane_days' else 0}; correct them")
+
+
+def _depart(
+    network: TwinNetwork,
+    scenario: Scenario,
+    day: int,
+    units: NDArray[np.int64],
+    on_hand: NDArray[np.int64],
+    inbound: NDArray[np.int64],
+    arriving: NDArray[np.int64],
+) -> None:
+    leaving = np.zeros_like(on_hand)
+    np.add.at(leaving, network.lane_origin, units)
+    if np.any(units < 0) or np.any(leaving > on_hand):
+        node, sku = np.argwhere((leaving > on_hand) | (leaving < 0))[0] if np.any(leaving > on_hand) else (0, 0)
+        raise PlanningError(
+            f"policy: on day {day} {network.node_ids[node]} sends {leaving[node, sku]} units of {network.sku_ids[sku]} and has "
+            f"{on_hand[node, sku]}; clip what it asks for"
+        )
+    if np.any(units % network.case_pack_units):
+        raise PlanningError(f"policy: on day {day} units on a lane are not whole cases; round them down")
+    total = units.sum(axis=1)
+    if np.any(total > network.lane_capacity_units) or np.any(
+        np.bincount(network.lane_origin, weights=total, minlength=len(on_hand)) > network.outbound_capacity_units
+    ):
+        raise PlanningError(f"policy: on day {day} a lane or a node sends more than its capacity; use within_capacity")
+    on_hand -= leaving
+    due = np.minimum(day + scenario.lane_days[day], len(arriving) - 1)
+    np.add.at(arriving, (due, network.lane_destination), units)
+    np.add.at(inbound, network.lane_destination, units)
+
+
+def _order(
+    scenario: Scenario, day: int, units: NDArray[np.int64], inbound: NDArray[np.int64], arriving: NDArray[np.int64]
+) -> None:
+    if scenario.supplier_days is None:
+        raise PlanningError("policy: orders from the supplier in a scenario whose supply is given; give supplier_days")
+    node, sku = np.nonzero(units)
+    due = np.minimum(day + scenario.supplier_days[day, node, sku], len(arriving) - 1)
+    np.add.at(arriving, (due, node, sku), units[node, sku])
+    inbound += units
+
+
+def within_capacity(network: TwinNetwork, units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Scale what lanes and nodes cannot carry in a day down, each SKU in the same proportion, in whole cases; shape (n_lanes, n_skus)."""
+    total = units.sum(axis=1)
+    by_node = np.bincount(network.lane_origin, weights=total, minlength=len(network.node_ids))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_lane = np.where(total > 0, network.lane_capacity_units / total, np.inf)
+        of_node = np.where(by_node > 0, network.outbound_capacity_units / by_node, np.inf)
+    share = np.minimum(of_lane, of_node[network.lane_origin])
+    if (share >= 1).all():
+        return units
+    cut = np.floor(units * np.minimum(share, 1.0)[:, None] / network.case_pack_units) * network.case_pack_units
+    return np.where(share[:, None] >= 1, units, cut).astype(np.int64)
+
+
+# ---------------------------------------------------------------------------------------------------- from the frames
+def twin_network(
+    *,
+    positions: pd.DataFrame,
+    lanes: pd.DataFrame,
+    final_mile_cost_per_unit: dict[str, float],
+    outbound_units_per_day: dict[str, float],
+    order_cost: float,
+) -> TwinNetwork:
+    """The network of the frames `stock_positions` and `open_lanes`; SKUs in the order of the positions; nodes that a dict lacks cost nothing
+    on the final mile and ship without limit.
+    """
+    nodes = pd.Index(sorted(set(positions["node_id"])))
+    skus = pd.Index(positions["sku_id"].unique())
+    at = nodes.get_indexer(positions["node_id"]), skus.get_indexer(positions["sku_id"])
+
+    def dense(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = np.zeros((len(nodes), len(skus)))
+        out[at] = values
+        return out
+
+    here = lanes[lanes["origin_node_id"].isin(nodes) & lanes["destination_node_id"].isin(nodes)].reset_index(drop=True)
+    origin, destination = nodes.get_indexer(here["origin_node_id"]), nodes.get_indexer(here["destination_node_id"])
+    one = positions.drop_duplicates("sku_id").set_index("sku_id").loc[skus]
+    handling = positions.drop_duplicates("node_id").set_index("node_id").loc[nodes, "handling_cost_per_unit"].to_numpy(dtype=float)
+    per_unit = here["cost_per_unit"].to_numpy(dtype=float) + handling[origin] + handling[destination]
+    per_kg = here["cost_per_kg"].to_numpy(dtype=float)
+    known = positions.dropna(subset="replenished_from_node_id").drop_duplicates("node_id")
+    parent = dict(zip(known["node_id"], known["replenished_from_node_id"], strict=True))
+    lane_of = {pair: i for i, pair in enumerate(zip(here["origin_node_id"], here["destination_node_id"], strict=True))}
+    carried = np.zeros((len(nodes), len(skus)), bool)
+    carried[at] = True
+    return TwinNetwork(
+        node_ids=tuple(nodes),
+        sku_ids=tuple(skus),
+        is_carried=carried,
+        parent_lane=np.array([lane_of.get((parent.get(node), node), -1) for node in nodes]),
+        lane_origin=origin,
+        lane_destination=destination,
+        lane_cost_per_unit=per_unit[:, None] + per_kg[:, None] * one["weight_kg"].to_numpy(dtype=float),
+        lane_fixed_cost=here["fixed_cost_per_shipment"].to_numpy(dtype=float),
+        lane_capacity_units=here["capacity_units_per_day"].astype(float).fillna(np.inf).to_numpy(),
+        outbound_capacity_units=np.array([outbound_units_per_day.get(node, np.inf) for node in nodes]),
+        holding_cost_per_unit_day=dense(
+            (positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float) / DAYS_PER_YEAR
+        ),
+        shortage_cost_per_unit=dense(
+            (positions["unit_price"] - positions["unit_cost"]).clip(lower=0).to_numpy(dtype=float)
+            + positions["penalty_cost_per_unit"].to_numpy(dtype=float)
+        ),
+        final_mile_cost_per_unit=np.array([final_mile_cost_per_unit.get(node, 0.0) for node in nodes]),
+        order_cost=order_cost,
+        case_pack_units=one["case_pack_units"].to_numpy(dtype=np.int64),
+    )
+
+
+def dense_units(network: TwinNetwork, positions: pd.DataFrame, units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Units of the rows of ``positions``, ndarray (…, n_rows), as (…, n_nodes, n_skus)."""
+    node = pd.Index(network.node_ids).get_indexer(positions["node_id"])
+    sku = pd.Index(network.sku_ids).get_indexer(positions["sku_id"])
+    out = np.zeros((*np.shape(units)[:-1], len(network.node_ids), len(network.sku_ids)), np.int64)
+    out[..., node, sku] = units
+    return out

@@ -1,0 +1,288 @@
+"""Rules by which a network might be run, as plain functions of what is there: for the twin.
+
+Belongs here: the rules that nodewise is held against, and nodewise itself as the morning runs it. Does not: the simulation (`twin.py`), the decisions
+that nodewise is made of. Every rule makes a function `View -> Moves`; what it knows of demand is given when it is made.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from planning.interval_demand import IntervalDemand, interval_demand
+from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
+from planning.lead_times import LeadTimes
+from planning.lot_sizes import whole_cases_down, whole_cases_up
+from planning.marginal_value import marginal_values
+from planning.replenishments import SUPPLIER, plan_replenishments
+from planning.safety_stock import textbook_safety_stock
+from planning.stock_targets import stock_targets
+from planning.transfers import plan_transfers
+from planning.twin import Moves, Policy, TwinNetwork, View, dense_units, within_capacity
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What every rule may know: the positions of a morning and the forecast from it on.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Frame `stock_positions`, rows of a SKU together, children before their parent; stock and inbound are replaced by the view's.
+    lanes : DataFrame
+        Frame `open_lanes`.
+    flows : DemandFlows
+        Aligned with ``positions``; day 0 of its means is the twin's first day.
+    lead_times : LeadTimes
+    level_correlation, region_correlation : float
+    as_of_date : Timestamp
+        Evening before the twin's first day.
+    """
+
+    positions: pd.DataFrame
+    lanes: pd.DataFrame
+    flows: DemandFlows
+    lead_times: LeadTimes
+    level_correlation: float
+    region_correlation: float
+    as_of_date: pd.Timestamp
+
+    @property
+    def review_days(self) -> NDArray[np.int64]:
+        """Review period of each row."""
+        return self.positions["review_period_days"].to_numpy(dtype=np.int64)
+
+    def ahead(self, day: int) -> DemandFlows:
+        """The forecast as it stands in the evening of a day; after its last day the last week repeats."""
+        longest = self.lead_times.longest_days + int(self.review_days.max(initial=1))
+        means, _ = extend_horizon(self.flows.means, day + 1 + longest)
+        return replace(self.flows, means=np.ascontiguousarray(means[:, day + 1 :]))
+
+    def interval(self, day: int) -> IntervalDemand:
+        """Demand over each row's interval from the evening of a day on."""
+        return interval_demand(
+            flows=self.ahead(day),
+            lead_times=self.lead_times,
+            review_period_days=self.review_days,
+            level_correlation=self.level_correlation,
+            region_correlation=self.region_correlation,
+        )
+
+    def own_units_per_day(self) -> NDArray[np.float64]:
+        """Expected demand of each row's own customers on an average day."""
+        flow = self.flows.means.mean(axis=1)[self.flows.flow_series] * self.flows.flow_share
+        return np.bincount(self.flows.flow_row, weights=flow, minlength=len(self.positions))
+
+
+def from_parents(view: View, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Units on the lanes that replenish, shape (n_lanes, n_skus): what each node wants, in whole cases, the same share where the parent is short.
+
+    ``wanted`` of shape (n_nodes, n_skus) is what each node asks of its parent; what it asks beyond is not remembered.
+    """
+    network = view.network
+    lanes = np.zeros((len(network.lane_origin), wanted.shape[1]), np.int64)
+    for node in np.flatnonzero(network.parent_lane >= 0):
+        lanes[network.parent_lane[node]] = whole_cases_up(wanted[node], network.case_pack_units)
+    asked = np.zeros_like(view.on_hand)
+    np.add.at(asked, network.lane_origin, lanes)
+    share = np.where(asked > view.on_hand, view.on_hand / np.maximum(asked, 1), 1.0)[network.lane_origin]
+    fair = whole_cases_down(np.floor(lanes * share + 1e-9).astype(np.int64), network.case_pack_units)
+    return within_capacity(network, fair)
+
+
+def do_nothing(view: View) -> Moves:
+    """Units stay where they are; what is under way arrives."""
+    return Moves()
+
+
+def order_up_to(reorder_point: NDArray[np.int64], top: NDArray[np.int64], *, every_days: int = 1, from_supplier: bool = False) -> Policy:
+    """Ask the parent (and where there is none the supplier) for what is missing to ``top`` wherever the position is at or below the reorder point.
+
+    Both of shape (n_nodes, n_skus).
+    """
+
+    def policy(view: View) -> Moves:
+        if view.day % every_days:
+            return Moves()
+        position = view.position
+        wanted = np.where((position <= reorder_point) & (top > position), top - position, 0) * view.network.is_carried
+        roots = (view.network.parent_lane < 0)[:, None]
+        ordered = whole_cases_up(np.where(roots, wanted, 0), view.network.case_pack_units) if from_supplier else None
+        return Moves(from_parents(view, np.where(roots, 0, wanted)), ordered)
+
+    return policy
+
+
+def _rounded(know: Knowledge, network: TwinNetwork, units: NDArray[np.float64]) -> NDArray[np.int64]:
+    return dense_units(network, know.positions, np.ceil(units).astype(np.int64))
+
+
+def hub_only(know: Knowledge, network: TwinNetwork) -> Policy:
+    """Every unit that is not about to be asked for stays up the chain: a node is sent what its customers will ask for within its interval, no more."""
+    expected = know.own_units_per_day() * (know.lead_times.mean_days + know.review_days)
+    level = _rounded(know, network, expected)
+    return order_up_to(level - 1, level)
+
+
+def min_max(know: Knowledge, network: TwinNetwork, *, min_days: float, max_days: float) -> Policy:
+    """The planner's thresholds: below so many days of cover a node is filled to so many."""
+    rate = know.interval(0).expected_units / know.interval(0).protection_days
+    return order_up_to(_rounded(know, network, min_days * rate), _rounded(know, network, max_days * rate))
+
+
+def textbook(know: Knowledge, network: TwinNetwork, *, from_supplier: bool = False, every_days: int = 1) -> Policy:
+    """Reorder points by the normal formula, order-up-to a review period above them."""
+    demand = know.interval(0)
+    rate = demand.expected_units / demand.protection_days
+    lead_std = know.lead_times.std_days
+    safety = textbook_safety_stock(
+        cycle_service_level=know.positions["cycle_service_level"].to_numpy(dtype=float),
+        demand_mean_units_per_day=rate,
+        demand_std_units_per_day=np.sqrt(demand.daily_variance),
+        lead_time_days=demand.protection_days,
+        lead_time_std_days=lead_std,
+    )
+    point = np.maximum(demand.expected_units + safety, 0.0)
+    top = np.ceil(point) + np.ceil(rate * know.review_days)
+    return order_up_to(
+        _rounded(know, network, point), _rounded(know, network, top), every_days=every_days, from_supplier=from_supplier
+    )
+
+
+def equal_days_of_cover(know: Knowledge, network: TwinNetwork) -> Policy:
+    """Spread each SKU's stock so that every node that sells it covers the same number of days, over the cheapest lanes first."""
+    rate = np.zeros((len(network.node_ids), len(network.sku_ids)))
+    node = pd.Index(network.node_ids).get_indexer(know.positions["node_id"])
+    sku = pd.Index(network.sku_ids).get_indexer(know.positions["sku_id"])
+    rate[node, sku] = know.own_units_per_day()
+    cheapest = np.argsort(network.lane_cost_per_unit.mean(axis=1), kind="stable")
+
+    def policy(view: View) -> Moves:
+        position = view.on_hand + view.inbound
+        whole = rate.sum(axis=0)
+        fair = np.where(whole > 0, rate * position.sum(axis=0) / np.where(whole > 0, whole, 1.0), position)
+        spare = np.minimum(np.floor(np.maximum(position - fair, 0)).astype(np.int64), view.on_hand)
+        missing = np.floor(np.maximum(fair - position, 0)).astype(np.int64)
+        units = np.zeros((len(network.lane_origin), position.shape[1]), np.int64)
+        for lane in cheapest:
+            origin, destination = network.lane_origin[lane], network.lane_destination[lane]
+            sent = whole_cases_down(np.minimum(spare[origin], missing[destination]), network.case_pack_units)
+            units[lane] = sent
+            spare[origin] -= sent
+            missing[destination] -= sent
+        return Moves(within_capacity(network, units))
+
+    return policy
+
+
+def nodewise(
+    know: Knowledge,
+    network: TwinNetwork,
+    *,
+    sample_paths: int,
+    fixed_cost_per_order: float,
+    min_net_gain_per_line: float,
+    has_transfers: bool = True,
+    from_supplier: bool = False,
+) -> Policy:
+    """The morning as it is run: targets, then transfers, then replenishments, from the forecast as it stands."""
+    lane_of = {pair: i for i, pair in enumerate(zip(network.lane_origin, network.lane_destination, strict=True))}
+    node_of = {node: i for i, node in enumerate(network.node_ids)}
+    sku_of = {sku: i for i, sku in enumerate(network.sku_ids)}
+    row_node = know.positions["node_id"].map(node_of).to_numpy()
+    row_sku = know.positions["sku_id"].map(sku_of).to_numpy()
+
+    def put(units: NDArray[np.int64], lines: pd.DataFrame, origin: str, destination: str, what: str) -> None:
+        if len(lines):
+            pairs = zip(lines[origin].map(node_of), lines[destination].map(node_of), strict=True)
+            np.add.at(units, ([lane_of[pair] for pair in pairs], lines["sku_id"].map(sku_of).to_numpy()), lines[what].to_numpy(dtype=np.int64))
+
+    def policy(view: View) -> Moves:
+        today = know.as_of_date + pd.Timedelta(days=view.day + 1)
+        positions = know.positions.assign(
+            on_hand_units=view.on_hand[row_node, row_sku],
+            reserved_units=0,
+            inbound_units=np.maximum(view.inbound - view.backlog, 0)[row_node, row_sku],
+        )
+        lanes = know.lanes.assign(ship_date=today + pd.Timedelta(days=1))
+        targets = stock_targets(
+            positions=positions, demand=know.interval(view.day), as_of_date=today, fixed_cost_per_order=fixed_cost_per_order
+        )
+        transfers = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
+        if has_transfers:
+            transfers = _transfers(know, view.day, positions, lanes, today, sample_paths, min_net_gain_per_line)
+        orders = plan_replenishments(positions=positions, targets=targets, transfers=transfers, as_of_date=today)
+        units = np.zeros((len(network.lane_origin), len(network.sku_ids)), np.int64)
+        put(units, transfers, "origin_node_id", "destination_node_id", "transfer_units")
+        put(units, orders[orders["source"] != SUPPLIER], "source", "node_id", "ordered_units")
+        bought = np.zeros_like(view.on_hand)
+        if from_supplier:
+            own = orders[orders["source"] == SUPPLIER]
+            bought[own["node_id"].map(node_of).to_numpy(dtype=int), own["sku_id"].map(sku_of).to_numpy(dtype=int)] = own["ordered_units"]
+        return Moves(within_capacity(network, units), bought if from_supplier else None)
+
+    return policy
+
+
+def _transfers(
+    know: Knowledge,
+    day: int,
+    positions: pd.DataFrame,
+    lanes: pd.DataFrame,
+    today: pd.Timestamp,
+    sample_paths: int,
+    min_net_gain_per_line: float,
+) -> pd.DataFrame:
+    flows = know.ahead(day)
+    position = (positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64)
+    arrival = 1 + np.ceil(lanes["lead_time_days"].astype(float)).groupby(lanes["destination_node_id"]).min()
+    sampled = lead_time_demand(
+        flows=flows,
+        seeds=path_seeds(as_of_date=today.date().isoformat(), sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
+        position_units=position,
+        lead_times=know.lead_times,
+        review_period_days=know.review_days,
+        arrival_days=positions["node_id"].map(arrival).fillna(1).to_numpy(dtype=np.int64),
+        level_correlation=know.level_correlation,
+        region_correlation=know.region_correlation,
+        sample_paths=sample_paths,
+    )
+    values = marginal_values(
+        demand=sampled,
+        position_units=position,
+        unit_price=positions["unit_price"].to_numpy(dtype=float),
+        unit_cost=positions["unit_cost"].to_numpy(dtype=float),
+        penalty_cost_per_unit=positions["penalty_cost_per_unit"].to_numpy(dtype=float),
+        holding_cost_rate_per_year=positions["holding_cost_rate_per_year"].to_numpy(dtype=float),
+    )
+    return plan_transfers(
+        positions=positions,
+        demand=sampled,
+        values=values,
+        lanes=lanes,
+        as_of_date=today,
+        min_net_gain_per_line=min_net_gain_per_line,
+    ).lines
+
+
+Maker = Callable[[Knowledge, TwinNetwork], Policy]
+
+
+def shipped_policies(*, sample_paths: int, fixed_cost_per_order: float, min_net_gain_per_line: float) -> dict[str, Maker]:
+    """Every rule by name, nodewise last."""
+    return {
+        "do nothing": lambda know, network: do_nothing,
+        "hub only": hub_only,
+        "equal days of cover": equal_days_of_cover,
+        "min/max 7-21 days": lambda know, network: min_max(know, network, min_days=7, max_days=21),
+        "textbook safety stock": textbook,
+        "nodewise": lambda know, network: nodewise(
+            know,
+            network,
+            sample_paths=sample_paths,
+            fixed_cost_per_order=fixed_cost_per_order,
+            min_net_gain_per_line=min_net_gain_per_line,
+        ),
+    }
