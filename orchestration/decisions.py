@@ -16,6 +16,7 @@ from planning.frames import OPEN_LANES, STOCK_POSITIONS
 from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, LeadTimeDemand, extend_horizon, lead_time_demand, path_seeds
 from planning.lead_times import LeadTimes, lead_times
+from planning.review import days_until_next
 
 _LONGEST_DAYS = 120  # a protection interval longer than this is cut, with the last forecast week repeated
 
@@ -33,6 +34,10 @@ class DayInputs:
         Sampled, for the value of units.
     interval : IntervalDemand
         The same demand as a mixture over lead times, for targets. All aligned with ``positions``.
+    lead_times : LeadTimes
+        Of the lane or supplier that replenishes each row of ``positions``.
+    level_correlation, region_correlation : float
+        Of the forecast's errors.
     repeated_days : int
         Days beyond the forecast that repeat its last week.
     unknown_stock_count : int
@@ -44,6 +49,9 @@ class DayInputs:
     flows: DemandFlows
     demand: LeadTimeDemand
     interval: IntervalDemand
+    lead_times: LeadTimes
+    level_correlation: float
+    region_correlation: float
     repeated_days: int
     unknown_stock_count: int
 
@@ -58,7 +66,22 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
     """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
     positions, unknown = read_positions(warehouse, settings)
     lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
-    return DayInputs(positions, lanes, *_demand(warehouse, settings, day, positions, lanes), unknown)
+    leads = _lead_times(warehouse, positions)
+    level, region = warehouse.execute(
+        "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
+    ).fetchone()
+    review = positions["review_period_days"].to_numpy(dtype=np.int64)
+    flows, repeated = _flows(warehouse, day, positions, min(leads.longest_days + int(review.max(initial=1)), _LONGEST_DAYS))
+    same = {"flows": flows, "lead_times": leads, "level_correlation": level, "region_correlation": region}
+    sampled = lead_time_demand(
+        **same,
+        review_period_days=days_until_next(node_ids=positions["node_id"], review_period_days=review, as_of_date=day.as_of_date),
+        seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
+        position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
+        arrival_days=_arrival_days(positions, lanes, day),
+        sample_paths=settings.planning.sample_paths,
+    )
+    return DayInputs(positions, lanes, flows, sampled, interval_demand(**same, review_period_days=review), leads, level, region, repeated, unknown)
 
 
 def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:
@@ -101,33 +124,6 @@ def _children_first(positions: pd.DataFrame) -> pd.DataFrame:
         .sort_values(["sku_id", "_depth", "node_id"], ignore_index=True)
         .drop(columns="_depth")
     )
-
-
-def _demand(
-    warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay, positions: pd.DataFrame, lanes: pd.DataFrame
-) -> tuple[DemandFlows, LeadTimeDemand, IntervalDemand, int]:
-    review = positions["review_period_days"].to_numpy(dtype=np.int64)
-    leads = _lead_times(warehouse, positions)
-    longest = int(min(leads.longest_days + review.max(initial=1), _LONGEST_DAYS))
-    correlations = warehouse.execute(
-        "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
-    ).fetchone()
-    flows, repeated = _flows(warehouse, day, positions, longest)
-    same = {
-        "flows": flows,
-        "lead_times": leads,
-        "review_period_days": review,
-        "level_correlation": correlations[0],
-        "region_correlation": correlations[1],
-    }
-    sampled = lead_time_demand(
-        **same,
-        seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
-        position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
-        arrival_days=_arrival_days(positions, lanes, day),
-        sample_paths=settings.planning.sample_paths,
-    )
-    return flows, sampled, interval_demand(**same), repeated
 
 
 def _lead_times(warehouse: duckdb.DuckDBPyConnection, positions: pd.DataFrame) -> LeadTimes:

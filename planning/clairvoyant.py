@@ -57,7 +57,7 @@ def clairvoyant_bound(network: TwinNetwork, scenario: Scenario) -> Bound:
         shipping = network.lane_cost_per_unit[lane, sku] + holding[destination] * days_under_way
         selling = np.tile(network.final_mile_cost_per_unit - network.shortage_cost_per_unit[:, sku], n_days)
         demand = scenario.demand[:, :, sku].ravel().astype(float)
-        given = scenario.supply[:, :, sku].astype(float)
+        given = (scenario.supply[:, :, sku] + scenario.under_way[:, :, sku]).astype(float)
         given[0] += scenario.on_hand[:, sku]
         found = linprog(
             np.r_[shipping, selling, np.tile(holding, n_days)],
@@ -71,7 +71,8 @@ def clairvoyant_bound(network: TwinNetwork, scenario: Scenario) -> Bound:
         if found.status != 0:
             raise SolverError(f"clairvoyant bound: HiGHS on SKU {network.sku_ids[sku]}: {found.message}")
         sold = found.x[len(lane) : len(lane) + len(demand)]
-        cost[sku] = found.fun + float(np.tile(network.shortage_cost_per_unit[:, sku], n_days) @ demand)
+        waiting = np.arange(n_days) @ scenario.under_way[:, :, sku] @ holding  # held on its way, whatever anybody does
+        cost[sku] = found.fun + waiting + float(np.tile(network.shortage_cost_per_unit[:, sku], n_days) @ demand)
         filled[sku] = sold.sum()
     return Bound(cost, filled)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from planning.frames import REPLENISHMENTS
 from planning.lot_sizes import whole_cases_down, whole_cases_up
+from planning.review import days_to_review
 
 SUPPLIER = "supplier"
 
@@ -16,7 +17,7 @@ SUPPLIER = "supplier"
 def plan_replenishments(
     *, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp
 ) -> pd.DataFrame:
-    """Order up to the target wherever the position after today's transfers stands at or below the reorder point.
+    """Order up to the target where a review is due and the position after today's transfers stands at or below the reorder point.
 
     Parameters
     ----------
@@ -39,7 +40,10 @@ def plan_replenishments(
     free = (rows["on_hand_units"] - rows["reserved_units"] - rows["presentation_units"]).to_numpy(dtype=float) - leaving
     position = (rows["on_hand_units"] - rows["reserved_units"] + rows["inbound_units"]).to_numpy(dtype=float) - leaving + arriving
     pack = rows["case_pack_units"].to_numpy(dtype=np.int64)
-    short = (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
+    due = days_to_review(
+        node_ids=rows["node_id"], review_period_days=rows["review_period_days"].to_numpy(dtype=np.int64), as_of_date=as_of_date.date()
+    )
+    short = (due == 0) & (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
     wanted = np.where(short, whole_cases_up(np.maximum(rows["order_up_to_units"] - position, 0), pack), 0)
 
     parent = rows["replenished_from_node_id"]

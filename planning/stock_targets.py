@@ -11,7 +11,9 @@ reorder point is the smallest whole x with
     P(D <= x) >= level    and    E[(D - x)+] <= (1 - fill rate) * Q,
 
 D being demand over lead time and review period and Q what is ordered in a cycle: the economic lot, or a review period of demand where that
-is more. Policies may hold it between limits in units or in days of cover. Order-up-to is the reorder point plus Q in whole cases.
+is more. Policies may hold it between limits in units or in days of cover. At a review the position has sunk below the reorder point by a part of the
+demand since the one before, so order-up-to is the reorder point plus what the lot is above a review period of demand, in whole cases (Silver,
+Pyke & Thomas, *Inventory and Production Management in Supply Chains*, ch. 6.9, on undershoot).
 """
 
 import numpy as np
@@ -63,10 +65,11 @@ def stock_targets(
         fixed_cost_per_order=np.full(len(positions), fixed_cost_per_order),
         holding_cost_per_unit_day=(positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float) / DAYS_PER_YEAR,
     )
-    cycle = np.maximum(lot, policy.units_per_day * positions["review_period_days"].to_numpy(dtype=float))
+    reviewed = policy.units_per_day * positions["review_period_days"].to_numpy(dtype=float)
+    cycle = np.maximum(lot, reviewed)
     asked = _reorder_points(positions, demand, method, level, cycle)
     points, limited = policy.within(asked)
-    cases = whole_cases_up(cycle, positions["case_pack_units"].to_numpy(dtype=np.int64))
+    cases = whole_cases_up(cycle - reviewed, positions["case_pack_units"].to_numpy(dtype=np.int64))
     up_to = np.minimum(points + cases, policy.high).astype(np.int64)
     points, up_to, full = _within_capacity(positions, points, up_to, policy.presentation)
     with np.errstate(divide="ignore", invalid="ignore"):

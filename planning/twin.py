@@ -72,7 +72,9 @@ class Scenario:
     demand : ndarray of int, shape (n_days, n_nodes, n_skus)
         Units asked of each node.
     supply : ndarray of int, shape (n_days, n_nodes, n_skus)
-        Units that arrive from outside in the morning without being ordered here.
+        Units that arrive from outside in the morning; nobody is told before.
+    under_way : ndarray of int, shape (n_days, n_nodes, n_skus)
+        The same of what was sent or ordered before the first day, so that everybody knows of it.
     on_hand : ndarray of int, shape (n_nodes, n_skus)
         Stock before the first day.
     lane_days : ndarray of int, shape (n_days, n_lanes)
@@ -85,6 +87,7 @@ class Scenario:
 
     demand: NDArray[np.int64]
     supply: NDArray[np.int64]
+    under_way: NDArray[np.int64]
     on_hand: NDArray[np.int64]
     lane_days: NDArray[np.int64]
     supplier_days: NDArray[np.int64] | None = None
@@ -188,8 +191,9 @@ def simulate(network: TwinNetwork, scenario: Scenario, policy: Policy) -> Lived:
     _refuse_bad_scenario(network, scenario)
     n_days = len(scenario.demand)
     on_hand = scenario.on_hand.astype(np.int64).copy()
-    backlog, inbound = np.zeros_like(on_hand), np.zeros_like(on_hand)
+    backlog, inbound = np.zeros_like(on_hand), scenario.under_way.sum(axis=0)
     arriving = np.zeros((n_days + 1, *on_hand.shape), np.int64)  # the last day keeps what comes after the end
+    arriving[:n_days] = scenario.under_way
     filled, evening = np.zeros_like(scenario.demand), np.zeros_like(scenario.demand)
     moved = np.zeros(n_days, np.int64)
     cost = dict.fromkeys(("holding", "lane", "order", "shortage", "final_mile"), 0.0)
@@ -223,7 +227,7 @@ def simulate(network: TwinNetwork, scenario: Scenario, policy: Policy) -> Lived:
         cost["holding"] += float(np.sum(network.holding_cost_per_unit_day * (on_hand + inbound)))
         cost["shortage"] += float(np.sum(network.shortage_cost_per_unit * short))
         cost["final_mile"] += float(served.sum(axis=1) @ network.final_mile_cost_per_unit)
-    there = int(scenario.on_hand.sum()) + int(scenario.supply.sum()) + ordered_units
+    there = int(scenario.on_hand.sum()) + int(scenario.supply.sum()) + int(scenario.under_way.sum()) + ordered_units
     left = int(on_hand.sum()) + int(inbound.sum()) + served_units
     if there != left or (on_hand < 0).any() or (inbound < 0).any():
         raise SolverError(f"twin: {there} units came in and {left} are accounted for; report this, with the policy")
@@ -235,6 +239,7 @@ def _refuse_bad_scenario(network: TwinNetwork, scenario: Scenario) -> None:
     for name, values, wanted in (
         ("demand", scenario.demand, (len(scenario.demand), *shape)),
         ("supply", scenario.supply, (len(scenario.demand), *shape)),
+        ("under_way", scenario.under_way, (len(scenario.demand), *shape)),
         ("on_hand", scenario.on_hand, shape),
         ("lane_days", scenario.lane_days, (len(scenario.demand), len(network.lane_origin))),
     ):

@@ -17,6 +17,7 @@ from planning.lead_times import LeadTimes
 from planning.lot_sizes import whole_cases_down, whole_cases_up
 from planning.marginal_value import marginal_values
 from planning.replenishments import SUPPLIER, plan_replenishments
+from planning.review import days_to_review, days_until_next
 from planning.safety_stock import textbook_safety_stock
 from planning.stock_targets import stock_targets
 from planning.transfers import plan_transfers
@@ -97,17 +98,20 @@ def do_nothing(view: View) -> Moves:
     return Moves()
 
 
-def order_up_to(reorder_point: NDArray[np.int64], top: NDArray[np.int64], *, every_days: int = 1, from_supplier: bool = False) -> Policy:
+def order_up_to(
+    reorder_point: NDArray[np.int64], top: NDArray[np.int64], *, is_due: Callable[[int], NDArray[np.bool_]] | None = None,
+    from_supplier: bool = False,
+) -> Policy:  # fmt: skip
     """Ask the parent (and where there is none the supplier) for what is missing to ``top`` wherever the position is at or below the reorder point.
 
-    Both of shape (n_nodes, n_skus).
+    Both of shape (n_nodes, n_skus); ``is_due`` says of which of them a day is a review, every day being one without it.
     """
 
     def policy(view: View) -> Moves:
-        if view.day % every_days:
-            return Moves()
         position = view.position
         wanted = np.where((position <= reorder_point) & (top > position), top - position, 0) * view.network.is_carried
+        if is_due is not None:
+            wanted = wanted * is_due(view.day)
         roots = (view.network.parent_lane < 0)[:, None]
         ordered = whole_cases_up(np.where(roots, wanted, 0), view.network.case_pack_units) if from_supplier else None
         return Moves(from_parents(view, np.where(roots, 0, wanted)), ordered)
@@ -132,23 +136,29 @@ def min_max(know: Knowledge, network: TwinNetwork, *, min_days: float, max_days:
     return order_up_to(_rounded(know, network, min_days * rate), _rounded(know, network, max_days * rate))
 
 
-def textbook(know: Knowledge, network: TwinNetwork, *, from_supplier: bool = False, every_days: int = 1) -> Policy:
-    """Reorder points by the normal formula, order-up-to a review period above them."""
+def reviews(know: Knowledge, network: TwinNetwork) -> Callable[[int], NDArray[np.bool_]]:
+    """Which nodes and SKUs are reviewed in the evening of a day, ndarray (n_nodes, n_skus)."""
+
+    def is_due(day: int) -> NDArray[np.bool_]:
+        today = (know.as_of_date + pd.Timedelta(days=day + 1)).date()
+        due = days_to_review(node_ids=know.positions["node_id"], review_period_days=know.review_days, as_of_date=today)
+        return dense_units(network, know.positions, (due == 0).astype(np.int64)).astype(bool)
+
+    return is_due
+
+
+def textbook(know: Knowledge, network: TwinNetwork, *, from_supplier: bool = False) -> Policy:
+    """At every review up to the textbook's base stock: mean and z times the normal formula's deviation over lead time and review period."""
     demand = know.interval(0)
-    rate = demand.expected_units / demand.protection_days
-    lead_std = know.lead_times.std_days
     safety = textbook_safety_stock(
         cycle_service_level=know.positions["cycle_service_level"].to_numpy(dtype=float),
-        demand_mean_units_per_day=rate,
+        demand_mean_units_per_day=demand.expected_units / demand.protection_days,
         demand_std_units_per_day=np.sqrt(demand.daily_variance),
         lead_time_days=demand.protection_days,
-        lead_time_std_days=lead_std,
+        lead_time_std_days=know.lead_times.std_days,
     )
-    point = np.maximum(demand.expected_units + safety, 0.0)
-    top = np.ceil(point) + np.ceil(rate * know.review_days)
-    return order_up_to(
-        _rounded(know, network, point), _rounded(know, network, top), every_days=every_days, from_supplier=from_supplier
-    )
+    level = _rounded(know, network, np.maximum(demand.expected_units + safety, 0.0))
+    return order_up_to(level - 1, level, is_due=reviews(know, network), from_supplier=from_supplier)
 
 
 def equal_days_of_cover(know: Knowledge, network: TwinNetwork) -> Policy:
@@ -160,7 +170,7 @@ def equal_days_of_cover(know: Knowledge, network: TwinNetwork) -> Policy:
     cheapest = np.argsort(network.lane_cost_per_unit.mean(axis=1), kind="stable")
 
     def policy(view: View) -> Moves:
-        position = view.on_hand + view.inbound
+        position = view.on_hand + np.where(rate > 0, view.inbound, 0)  # what is under way to a node that sells nothing is nobody's cover yet
         whole = rate.sum(axis=0)
         fair = np.where(whole > 0, rate * position.sum(axis=0) / np.where(whole > 0, whole, 1.0), position)
         spare = np.minimum(np.floor(np.maximum(position - fair, 0)).astype(np.int64), view.on_hand)
@@ -243,7 +253,9 @@ def _transfers(
         seeds=path_seeds(as_of_date=today.date().isoformat(), sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
         position_units=position,
         lead_times=know.lead_times,
-        review_period_days=know.review_days,
+        review_period_days=days_until_next(
+            node_ids=positions["node_id"], review_period_days=know.review_days, as_of_date=today.date()
+        ),
         arrival_days=positions["node_id"].map(arrival).fillna(1).to_numpy(dtype=np.int64),
         level_correlation=know.level_correlation,
         region_correlation=know.region_correlation,

@@ -13,21 +13,21 @@ def _targets(point: list[int], up_to: list[int]) -> pd.DataFrame:
 
 
 def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
-    found = plan_replenishments(positions=positions([10], case_pack_units=12), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY)
+    found = plan_replenishments(positions=positions([10], case_pack_units=12, review_period_days=1), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY)
     assert found[["source", "ordered_units", "reason_code"]].to_numpy().tolist() == [["supplier", 24, "below_reorder_point"]]
 
 
 def test_what_is_inbound_or_arrives_by_transfer_is_not_ordered_again() -> None:
     moved = pd.DataFrame({"sku_id": ["s"], "origin_node_id": ["n1"], "destination_node_id": ["n0"], "transfer_units": [5]})
     found = plan_replenishments(
-        positions=positions([4, 100], inbound_units=[6, 0]), targets=_targets([14, 5], [30, 9]), transfers=moved, as_of_date=DAY
+        positions=positions([4, 100], inbound_units=[6, 0], review_period_days=1), targets=_targets([14, 5], [30, 9]), transfers=moved, as_of_date=DAY
     )
     assert found.empty
 
 
 def test_a_parent_that_is_short_gives_every_child_the_same_share() -> None:
     found = plan_replenishments(
-        positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None]),
+        positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
         targets=_targets([5, 5, 0], [40, 20, 0]),
         transfers=NONE,
         as_of_date=DAY,
@@ -39,9 +39,20 @@ def test_a_parent_that_is_short_gives_every_child_the_same_share() -> None:
 def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
     moved = pd.DataFrame({"sku_id": ["s"], "origin_node_id": ["n1"], "destination_node_id": ["n9"], "transfer_units": [25]})
     found = plan_replenishments(
-        positions=positions([0, 30], replenished_from_node_id=["n1", None]),
+        positions=positions([0, 30], replenished_from_node_id=["n1", None], review_period_days=1),
         targets=_targets([5, 0], [40, 0]),
         transfers=moved,
         as_of_date=DAY,
     )
     assert found["ordered_units"].tolist() == [5]
+
+
+def test_a_node_is_reviewed_once_a_period_on_its_own_day_and_orders_then_only() -> None:
+    days = [DAY + pd.Timedelta(days=d) for d in range(14)]
+    ordered = [
+        plan_replenishments(positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, as_of_date=day)["ordered_units"].sum()
+        for day in days
+    ]
+    assert sorted(ordered) == [0] * 12 + [30] * 2
+    first, second = (i for i, units in enumerate(ordered) if units)
+    assert second - first == 7

@@ -19,13 +19,18 @@ def _targets(**columns: object) -> pd.Series:
     return stock_targets(positions=positions([5], **columns), demand=_demand([10.0]), as_of_date=DAY, fixed_cost_per_order=0.0).iloc[0]
 
 
-def test_safety_stock_is_the_reorder_point_above_the_mean_and_order_up_to_adds_a_review_of_demand_in_cases() -> None:
-    row = _targets(case_pack_units=6)
+def test_safety_stock_is_the_reorder_point_above_the_mean_and_order_up_to_adds_what_a_lot_is_above_a_review_of_demand() -> None:
+    row = _targets()
     assert row["reorder_point_units"] == poisson.ppf(0.95, 10) == 15
     assert row["safety_stock_units"] == pytest.approx(5)
-    assert row["order_up_to_units"] == 15 + 12  # a week is seven units, two cases
-    assert (row["reorder_point_days"], row["order_up_to_days"]) == (pytest.approx(15), pytest.approx(27))
+    assert row["order_up_to_units"] == 15  # no cost of ordering: a review of demand is ordered at every review
+    assert (row["reorder_point_days"], row["order_up_to_days"]) == (pytest.approx(15), pytest.approx(15))
     assert row["method"] == "cycle service level" and row["limited_by"] is None
+    dear = stock_targets(
+        positions=positions([5], case_pack_units=6, unit_cost=10.0, holding_cost_rate_per_year=3.65), demand=_demand([10.0]), as_of_date=DAY,
+        fixed_cost_per_order=20.0,
+    ).iloc[0]  # fmt: skip
+    assert dear["order_up_to_units"] == 15 + 18  # a lot of 20, 13 above the week's 7, in cases of 6
 
 
 def test_the_policy_holds_the_target_between_its_limits_in_units_and_in_days() -> None:
@@ -82,8 +87,11 @@ def test_a_minimum_above_the_maximum_is_infeasible_and_named() -> None:
 
 def test_targets_shrink_to_the_node_they_would_overfill_lots_first_and_never_below_presentation() -> None:
     def two(capacity: float) -> pd.DataFrame:
-        rows = positions([5, 5], sku_id=["a", "b"], node_id="n", volume_m3=[1.0, 2.0], capacity_m3=capacity, presentation_units=[2, 1])
-        return stock_targets(positions=rows, demand=_demand([10.0, 10.0]), as_of_date=DAY, fixed_cost_per_order=0.0)
+        rows = positions(
+            [5, 5], sku_id=["a", "b"], node_id="n", volume_m3=[1.0, 2.0], capacity_m3=capacity, presentation_units=[2, 1], unit_cost=10.0,
+            holding_cost_rate_per_year=3.65,
+        )  # fmt: skip
+        return stock_targets(positions=rows, demand=_demand([10.0, 10.0]), as_of_date=DAY, fixed_cost_per_order=20.0)
 
     roomy, snug, full = two(1000.0), two(60.0), two(20.0)
     assert roomy["limited_by"].isna().all()

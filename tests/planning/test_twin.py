@@ -46,7 +46,7 @@ def network(n_skus: int = 1, **changes: object) -> TwinNetwork:
 
 
 def scenario(demand: np.ndarray, on_hand: np.ndarray, **changes: object) -> Scenario:
-    whole = Scenario(demand, np.zeros_like(demand), on_hand, np.full((len(demand), 4), 2))
+    whole = Scenario(demand, np.zeros_like(demand), np.zeros_like(demand), on_hand, np.full((len(demand), 4), 2))
     return replace(whole, **changes)
 
 
@@ -75,7 +75,7 @@ def test_units_are_conserved_whatever_a_policy_does(seed: int, is_backordered: b
     net = network(5, case_pack_units=rng.integers(1, 4, 5))
     demand = rng.poisson(1.5, (20, 3, 5))
     story = Scenario(
-        demand, rng.poisson(0.5, demand.shape), rng.poisson(6, (3, 5)), rng.integers(1, 6, (20, 4)), rng.integers(1, 9, demand.shape), is_backordered
+        demand, rng.poisson(0.5, demand.shape), rng.poisson(0.1, demand.shape), rng.poisson(6, (3, 5)), rng.integers(1, 6, (20, 4)), rng.integers(1, 9, demand.shape), is_backordered
     )  # fmt: skip
 
     def policy(view: View) -> Moves:
@@ -145,10 +145,10 @@ def test_base_stock_attains_the_probability_that_demand_of_an_interval_stays_bel
     demand = np.zeros((days, 3, skus), np.int64)
     demand[:, 2] = rng.poisson(2.0, (days, skus))
     story = Scenario(
-        demand, np.zeros_like(demand), np.full((3, skus), units), np.ones((days, 4), np.int64), np.full(demand.shape, 1 + 3), True
+        demand, np.zeros_like(demand), np.zeros_like(demand), np.full((3, skus), units), np.ones((days, 4), np.int64), np.full(demand.shape, 1 + 3), True
     )  # fmt: skip
     top = np.full((3, skus), units)
-    lived = simulate(net, story, order_up_to(top - 1, top, every_days=review, from_supplier=True))
+    lived = simulate(net, story, order_up_to(top - 1, top, is_due=lambda day: np.array(day % review == 0), from_supplier=True))
     # ordered in the evening of day 0, 7, 14 …; a cycle is the seven days from one arrival to the morning of the next
     attained = lived.cycle_service(cycle_days=review, first_day=4 + review)[2].mean()
     assert attained == pytest.approx(poisson.cdf(units, 20.0), abs=0.01)
@@ -179,7 +179,7 @@ def _worlds(n_skus: int, days: int, seed: int) -> Scenario:
     supply = np.zeros_like(demand)
     supply[::7, 2] = rng.poisson(26, (len(supply[::7]), n_skus))
     on_hand = np.stack([rng.poisson(18, n_skus), rng.poisson(4, n_skus), rng.poisson(10, n_skus)])
-    return Scenario(demand, supply, on_hand, np.full((days, 4), 2))
+    return Scenario(demand, np.zeros_like(supply), supply, on_hand, np.full((days, 4), 2))
 
 
 def test_nobody_beats_the_clairvoyant_and_nodewise_beats_every_rule_it_ships_with() -> None:
@@ -236,7 +236,7 @@ def test_guaranteed_service_ignores_that_one_stage_out_of_stock_delays_the_next(
     demand[:, 0] = rng.poisson(10, (days, skus))
     net = network(skus)
     levels = np.repeat(np.ceil([[base[1]], [0.0], [base[0] + 10 * 3]]).astype(np.int64), skus, axis=1)
-    story = Scenario(demand, np.zeros_like(demand), levels, np.full((days, 4), second), np.full(demand.shape, 30), True)
+    story = Scenario(demand, np.zeros_like(demand), np.zeros_like(demand), levels, np.full((days, 4), second), np.full(demand.shape, 30), True)
     lived = simulate(net, story, order_up_to(levels - 1, levels, from_supplier=True))
     alone = simulate(
         net, replace(story, on_hand=levels + np.array([[0], [0], [10_000]])), order_up_to(levels - 1, levels, from_supplier=True)
