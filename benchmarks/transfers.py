@@ -33,7 +33,8 @@ def _ours(x: dict[str, np.ndarray], skus: int) -> float:
     zero = np.zeros((NODES, NODES))
     arguments = (
         np.arange(skus + 1) * NODES, np.tile(np.arange(NODES), skus), x["cost"], zero, zero, np.zeros(rows), np.zeros(rows), x["stock"],
-        np.ones(rows, bool), x["surplus"], x["sellable"], x["shortage"], x["holding"], np.ones(rows, np.int64),
+        np.ones(rows, bool), x["surplus"], x["sellable"], x["sellable"], x["shortage"], x["shortage"], x["holding"],
+        np.ones(rows, np.int64),
     )  # fmt: skip
     transport_all(*arguments, np.zeros((rows, NODES), np.int64))
     start = time.perf_counter()
@@ -44,12 +45,12 @@ def _ours(x: dict[str, np.ndarray], skus: int) -> float:
 def _objective(x: dict[str, np.ndarray], k: int) -> float:
     part = slice(k * NODES, (k + 1) * NODES)
     flow = np.zeros((NODES, NODES), np.int64)
-    args = [x[name][part] for name in ("surplus", "sellable", "shortage", "holding")]
+    args = [x[name][part] for name in ("surplus", "sellable", "sellable", "shortage", "shortage", "holding")]
     transport(x["cost"], x["stock"][part], np.ones(NODES, bool), *args, 1, flow)
     given, received = flow.sum(axis=1), flow.sum(axis=0)
     value = -float((flow * np.where(x["cost"] >= FAR, 0, x["cost"])).sum())
     value -= sum(give_cost(args[0][i], 0, int(given[i]), 6.0, 0.2) for i in range(NODES) if given[i])
-    return value + sum(receive_value(args[1][j], 0, int(received[j]), 6.0, 0.2) for j in range(NODES) if received[j])
+    return value + sum(receive_value(args[1][j], args[1][j], 0, int(received[j]), 6.0, 6.0, 0.2) for j in range(NODES) if received[j])
 
 
 def _peer(x: dict[str, np.ndarray], k: int) -> float:
@@ -58,7 +59,7 @@ def _peer(x: dict[str, np.ndarray], k: int) -> float:
     stock, surplus, sellable = x["stock"][part], x["surplus"][part], x["sellable"][part]
     arcs = [(i, j) for i in range(NODES) for j in range(NODES) if i != j]
     give = [[give_cost(surplus[i], u, 1, 6.0, 0.2) for u in range(stock[i])] for i in range(NODES)]
-    gain = [[receive_value(sellable[j], u, 1, 6.0, 0.2) for u in range(MOST)] for j in range(NODES)]
+    gain = [[receive_value(sellable[j], sellable[j], u, 1, 6.0, 6.0, 0.2) for u in range(MOST)] for j in range(NODES)]
     c = [x["cost"][a] for a in arcs] + [v for row in give for v in row] + [-v for row in gain for v in row]
     balance = np.zeros((2 * NODES, len(c)))
     for at, (i, j) in enumerate(arcs):

@@ -4,13 +4,14 @@
 
 Demo: the product plans the last day but 28; the days after it are drawn five times from the company's true means (which no policy sees). M5: the
 28 validation days as they were sold; five draws of the stock that the stores, DCs and the hub start with, of supply and of lead times. Supply goes to
-the node that the supplier delivers to, weekly, whatever the policy. Belongs here: worlds and the table. Does not: a policy.
+the node that the supplier delivers to, weekly, whatever the policy. A sample of M5's items pays its share of a departure's fixed cost. Belongs here: worlds and the table. Does not: a policy.
 """
 
 import argparse
 import datetime as dt
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,14 +81,11 @@ def _only(inputs: DayInputs, skus: set[str]) -> DayInputs:
         parent_row=np.where(f.parent_row[keep] >= 0, row[f.parent_row[keep]], -1),
     )
     leads = LeadTimes(inputs.lead_times.days, inputs.lead_times.shares, inputs.lead_times.kind[keep])
-    return DayInputs(
-        p[keep].reset_index(drop=True), inputs.lanes, flows, inputs.demand, inputs.interval, leads, inputs.level_correlation,
-        inputs.region_correlation, inputs.repeated_days, inputs.unknown_stock_count,
-    )  # fmt: skip
+    return replace(inputs, positions=p[keep].reset_index(drop=True), flows=flows, lead_times=leads)
 
 
-def _lane_days(network: TwinNetwork, lanes: pd.DataFrame, first: pd.Timestamp, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Wait for the next departure plus a drawn lead time, by evening and lane."""
+def _lane_days(network: TwinNetwork, lanes: pd.DataFrame, know: Knowledge, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Wait for the next departure plus a drawn lead time, by evening and lane: as declared, on lanes that replenish as observed too."""
     at = lanes.set_index(["origin_node_id", "destination_node_id"]).loc[
         [(network.node_ids[o], network.node_ids[d]) for o, d in zip(network.lane_origin, network.lane_destination, strict=True)]
     ]
@@ -95,10 +93,15 @@ def _lane_days(network: TwinNetwork, lanes: pd.DataFrame, first: pd.Timestamp, r
     leaves = np.array([[words == "daily" or name in words for name in names] for words in at["departs_on"].fillna("daily")])
     out = np.zeros((DAYS, len(at)), np.int64)
     mean, std = at["lead_time_days"].to_numpy(dtype=float), at["lead_time_std_days"].fillna(0).to_numpy(dtype=float)
+    kind = dict(zip(know.positions["node_id"], know.lead_times.kind, strict=True))
+    seen = {int(lane): kind[node] for node, lane in zip(network.node_ids, network.parent_lane, strict=True) if lane >= 0}
     for day in range(DAYS):
-        weekday = (first.dayofweek + day + 1 + np.arange(7)) % 7
+        weekday = (know.as_of_date.dayofweek + day + 1 + np.arange(7)) % 7
         wait = 1 + np.argmax(leaves[:, weekday], axis=1)
-        out[day] = wait + np.maximum(np.rint(rng.normal(mean, std)), 0)
+        days = np.maximum(np.rint(rng.normal(mean, std)), 0)
+        for lane, number in seen.items():
+            days[lane] = rng.choice(know.lead_times.days[number], p=know.lead_times.shares[number])
+        out[day] = wait + days
     return np.maximum(out, 1)
 
 
@@ -125,6 +128,14 @@ def _under_way(network: TwinNetwork, positions: pd.DataFrame, leads: LeadTimes) 
     return dense_units(network, positions, out)
 
 
+def _cover(know: Knowledge, network: TwinNetwork) -> NDArray[np.float64]:
+    """As much as a node and those it replenishes are expected to ask for in the next four weeks carries its freight."""
+    demand = know.interval(0)
+    return dense_units(network, know.positions, np.ceil(DAYS * demand.expected_units / demand.protection_days).astype(np.int64)).astype(
+        float
+    )
+
+
 def _draw(mean: NDArray[np.float64], dispersion: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     return rng.poisson(mean * rng.gamma(1 / dispersion, dispersion, mean.shape))
 
@@ -134,6 +145,7 @@ def demo_worlds(folder: Path, sku_count: int) -> tuple[Knowledge, TwinNetwork, l
     from demo.company import write_company
     from demo.network import NODES, REGIONS
     from demo.simulator import company
+
     last = pd.Timestamp(_DEMO_LAST_DAY)
     path = write_company(folder, sku_count=sku_count, day_count=220, last_day=_DEMO_LAST_DAY, seed=7)
     settings = load_settings(path)
@@ -157,6 +169,7 @@ def demo_worlds(folder: Path, sku_count: int) -> tuple[Knowledge, TwinNetwork, l
     hub = int(_roots(network, know.positions)[0])
     stores = [n for n, node in enumerate(network.node_ids) if kind[node] == "store"]
     weekly = (ecom.sum(axis=1) + store * len(stores)).reshape(DAYS // 7, 7, -1).sum(axis=1)
+    cover = _cover(know, network)
     worlds = []
     for seed in range(SEEDS):
         rng = np.random.default_rng([7, seed])
@@ -175,12 +188,34 @@ def demo_worlds(folder: Path, sku_count: int) -> tuple[Knowledge, TwinNetwork, l
         demand = demand * network.is_carried
         worlds.append(
             Scenario(
-                demand, _supply(network, hub, weekly, rng), _under_way(network, know.positions, know.lead_times),
+                demand,
+                _supply(network, hub, weekly, rng),
+                _under_way(network, know.positions, know.lead_times),
                 dense_units(network, know.positions, know.positions["on_hand_units"].to_numpy(dtype=np.int64)),
-                _lane_days(network, lanes, know.as_of_date, rng),
+                _lane_days(network, lanes, know, rng),
+                cover_units=cover,
             )  # fmt: skip
         )
     return know, network, worlds, settings
+
+
+def m5_deployment(data: Path, folder: Path) -> Settings:
+    """M5 planned on the evening of 2016-04-24, once."""
+    from benchmarks.real.m5 import write_deployment
+
+    path = folder / "settings.yaml"
+    if not (folder / "warehouse.duckdb").exists():
+        path = write_deployment(data, folder, _PUBLISHED_LAST_DAY)
+        _plan(load_settings(path), _PUBLISHED_LAST_DAY)
+    return load_settings(path)
+
+
+def m5_inputs(data: Path, folder: Path) -> tuple[DayInputs, Settings]:
+    """What the morning of 2016-04-25 decides from, with flows that reach four weeks ahead."""
+    settings = m5_deployment(data, folder)
+    settings = settings.model_copy(update={"planning": settings.planning.model_copy(update={"review_period_days": DAYS})})
+    with open_warehouse(settings.warehouse) as warehouse:
+        return read_inputs(warehouse, settings, read_day(warehouse)), settings
 
 
 def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, TwinNetwork, list[Scenario], Settings]:
@@ -188,6 +223,7 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
     import duckdb
 
     from benchmarks.real.m5 import write_deployment
+
     path = folder / "settings.yaml"
     if not (folder / "warehouse.duckdb").exists():
         path = write_deployment(data, folder, _PUBLISHED_LAST_DAY)
@@ -195,7 +231,11 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
     settings = load_settings(path)
     inputs, lanes, _, miles = _read(settings)
     skus = pd.Series(inputs.positions["sku_id"].unique())
-    inputs = _only(inputs, set(skus.sample(sku_count, random_state=1)))
+    share = min(1.0, sku_count / len(skus))
+    inputs = _only(inputs, set(skus.sample(min(sku_count, len(skus)), random_state=1)))
+    inputs = replace(
+        inputs, lanes=inputs.lanes.assign(fixed_cost_per_shipment=inputs.lanes["fixed_cost_per_shipment"].astype(float) * share)
+    )
     know, network = _prepare(inputs, settings, miles, pd.Timestamp(_PUBLISHED_LAST_DAY))
     rows = duckdb.sql(
         f"""select item_id, store_id, date - date '{_PUBLISHED_LAST_DAY}' - 1 as day, units
@@ -209,6 +249,7 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
     past = both[:DAYS].sum(axis=0)
     hub = int(_roots(network, know.positions)[0])
     weekly = demand.reshape(DAYS // 7, 7, *demand.shape[1:]).sum(axis=(1, 2)).astype(float)
+    cover = _cover(know, network)
     worlds = []
     for seed in range(SEEDS):
         rng = np.random.default_rng([11, seed])
@@ -220,8 +261,12 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
         level[hub] = past.sum(axis=0) / 4 * rng.uniform(0.2, 2.2, past.shape[1])
         worlds.append(
             Scenario(
-                demand, _supply(network, hub, weekly, rng), np.zeros_like(demand), np.rint(level).astype(np.int64) * network.is_carried,
-                _lane_days(network, lanes, know.as_of_date, rng),
+                demand,
+                _supply(network, hub, weekly, rng),
+                np.zeros_like(demand),
+                np.rint(level).astype(np.int64) * network.is_carried,
+                _lane_days(network, lanes, know, rng),
+                cover_units=cover,
             )  # fmt: skip
         )
     return know, network, worlds, settings
@@ -247,12 +292,15 @@ def compare(name: str, know: Knowledge, network: TwinNetwork, worlds: list[Scena
     policies = shipped_policies(
         sample_paths=planning.sample_paths,
         fixed_cost_per_order=planning.fixed_cost_per_order,
+        longest_lot_days=planning.longest_lot_days,
         min_net_gain_per_line=planning.min_net_gain_per_line,
     )
     start = time.perf_counter()
     bounds = [clairvoyant_bound(network, world) for world in worlds]
     print(f"\n{name}: {len(network.sku_ids)} SKUs, {len(network.node_ids)} nodes, {DAYS} days, {len(worlds)} draws")
-    print(f"{'policy':24} {'total cost':>18} {'fill rate':>16} {'moved':>8} {'carry':>8} {'move':>8} {'lines':>8} {'mile':>8} {'lost':>9} {'share of gap':>20}")
+    print(
+        f"{'policy':24} {'total cost':>18} {'fill rate':>16} {'moved':>8} {'carry':>8} {'freight':>8} {'of it kept':>10} {'lines':>8} {'mile':>8} {'lost':>9} {'share of gap':>20}"
+    )
     nothing = np.zeros(0)
     best = np.array([b.cost.sum() for b in bounds])
     for policy, maker in policies.items():
@@ -260,11 +308,15 @@ def compare(name: str, know: Knowledge, network: TwinNetwork, worlds: list[Scena
         cost = np.array([one.total_cost for one in lived])
         nothing = cost if policy == "do nothing" else nothing
         parts = np.mean(
-            [(o.moved_units.sum(), o.holding_cost, o.lane_cost, o.order_cost, o.final_mile_cost, o.shortage_cost) for o in lived], axis=0
+            [
+                (o.moved_units.sum(), o.holding_cost, o.lane_cost, o.carried_freight, o.order_cost, o.final_mile_cost, o.shortage_cost)
+                for o in lived
+            ],
+            axis=0,
         )
         share = (nothing - cost) / (nothing - best)
         print(f"{policy:24} {_interval(cost, 0):>18} {_interval(100 * np.array([o.fill_rate for o in lived]), 2):>16} "
-              + " ".join(f"{value:>8,.0f}" for value in parts[:5]) + f" {parts[5]:>9,.0f} {_interval(100 * share, 1):>20}")  # fmt: skip
+              + " ".join(f"{value:>8,.0f}" for value in parts[:6]) + f" {parts[6]:>9,.0f} {_interval(100 * share, 1):>20}")  # fmt: skip
     asked = [world.demand.sum() for world in worlds]
     filled = 100 * np.array([b.filled_units.sum() / a for b, a in zip(bounds, asked, strict=True)])
     print(f"{'clairvoyant bound':24} {_interval(best, 0):>18} {_interval(filled, 2):>16}")

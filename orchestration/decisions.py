@@ -72,16 +72,20 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
     ).fetchone()
     review = positions["review_period_days"].to_numpy(dtype=np.int64)
     flows, repeated = _flows(warehouse, day, positions, min(leads.longest_days + int(review.max(initial=1)), _LONGEST_DAYS))
+    arrival = _arrival_days(positions, lanes, day)
     same = {"flows": flows, "lead_times": leads, "level_correlation": level, "region_correlation": region}
     sampled = lead_time_demand(
         **same,
         review_period_days=days_until_next(node_ids=positions["node_id"], review_period_days=review, as_of_date=day.as_of_date),
         seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
         position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
-        arrival_days=_arrival_days(positions, lanes, day),
+        arrival_days=arrival,
+        next_arrival_days=arrival + 1,
         sample_paths=settings.planning.sample_paths,
     )
-    return DayInputs(positions, lanes, flows, sampled, interval_demand(**same, review_period_days=review), leads, level, region, repeated, unknown)
+    return DayInputs(
+        positions, lanes, flows, sampled, interval_demand(**same, review_period_days=review), leads, level, region, repeated, unknown
+    )
 
 
 def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:

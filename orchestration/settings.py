@@ -124,6 +124,7 @@ class PlanningSettings(_Frozen):
     review_period_days: int = Field(7, ge=1, description="where no policy says otherwise")
     penalty_cost_per_unit: float = Field(0.0, ge=0, description="of a unit short, beyond the margin; where no policy says otherwise")
     fixed_cost_per_order: float = Field(2.0, ge=0, description="of placing one replenishment line")
+    longest_lot_days: float = Field(7.0, gt=0, description="days of demand that a lot covers, at most")
     min_net_gain_per_line: float = Field(1.0, ge=0, description="transfers that net less stay undone")
     sample_paths: int = Field(256, ge=32)
 

@@ -72,6 +72,8 @@ class LeadTimeDemand:
         Demand over lead time plus review period, pooled over the nodes the row replenishes.
     before_arrival_units : ndarray of int32, shape (n_rows, n_paths)
         Demand until a unit sent today arrives.
+    before_next_units : ndarray of int32, shape (n_rows, n_paths)
+        Demand until a unit sent at the next opportunity after today arrives.
     horizon_units : ndarray of int32, shape (n_rows, n_paths)
         Demand the row's own stock has to meet within its protection interval.
     protection_days : ndarray of float64, shape (n_rows,)
@@ -80,6 +82,7 @@ class LeadTimeDemand:
 
     protection_units: NDArray[np.int32]
     before_arrival_units: NDArray[np.int32]
+    before_next_units: NDArray[np.int32]
     horizon_units: NDArray[np.int32]
     protection_days: NDArray[np.float64]
 
@@ -161,11 +164,13 @@ def _draw(
     lead_below: NDArray[np.float64],
     review_days: NDArray[np.int64],
     arrival_days: NDArray[np.int64],
+    next_days: NDArray[np.int64],
     day_weight: float,
     region_weight: float,
     scores: NDArray[np.float64],
     protection: NDArray[np.int32],
     before: NDArray[np.int32],
+    before_next: NDArray[np.int32],
     horizon: NDArray[np.int32],
 ) -> None:
     n_days = means.shape[1]
@@ -224,6 +229,7 @@ def _draw(
                 protection[row, s] = pooled[r, h, s]
                 horizon[row, s] = sums[r, h, s] + late[r, s]
                 before[row, s] = min(sums[r, min(arrival_days[row], h), s], horizon[row, s])
+                before_next[row, s] = horizon[row, s] if next_days[row] >= h else min(sums[r, next_days[row], s], horizon[row, s])
                 if parent >= 0:
                     held = max(position[row], pooled[r, h, s])
                     late[parent, s] += max(0, pooled[r, interval[parent, s], s] - held)
@@ -239,6 +245,7 @@ def lead_time_demand(
     lead_times: LeadTimes,
     review_period_days: NDArray[np.int64],
     arrival_days: NDArray[np.int64],
+    next_arrival_days: NDArray[np.int64],
     level_correlation: float,
     region_correlation: float,
     sample_paths: int,
@@ -257,6 +264,8 @@ def lead_time_demand(
     review_period_days : ndarray of int, shape (n_rows,)
     arrival_days : ndarray of int, shape (n_rows,)
         Days until a unit sent today can be sold there.
+    next_arrival_days : ndarray of int, shape (n_rows,)
+        Days until a unit sent at the next opportunity can be sold there; beyond the horizon where there is none.
     level_correlation, region_correlation : float
         In [0, 1]; see Notes of the module.
     sample_paths : int
@@ -271,7 +280,7 @@ def lead_time_demand(
     if np.any((flows.parent_row >= 0) & (flows.parent_row <= rows)):
         raise PlanningError("demand flows: a parent row stands before its child; sort the rows by echelon, children first")
     shape = (rows.size, sample_paths)
-    protection, before, horizon = (np.zeros(shape, np.int32) for _ in range(3))
+    protection, before, before_next, horizon = (np.zeros(shape, np.int32) for _ in range(4))
     _draw(
         seeds,
         flows.means,
@@ -288,14 +297,16 @@ def lead_time_demand(
         np.cumsum(lead_times.shares, axis=1),
         review_period_days,
         arrival_days,
+        next_arrival_days,
         level_correlation,
         region_correlation,
         _SCORES,
         protection,
         before,
+        before_next,
         horizon,
     )
-    return LeadTimeDemand(protection, before, horizon, lead_times.mean_days + review_period_days)
+    return LeadTimeDemand(protection, before, before_next, horizon, lead_times.mean_days + review_period_days)
 
 
 def extend_horizon(means: NDArray[np.float64], n_days: int) -> tuple[NDArray[np.float64], int]:

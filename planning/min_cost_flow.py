@@ -42,12 +42,16 @@ def give_cost(surplus: NDArray[np.int32], k: int, pack: int, shortage: float, ho
 
 
 @numba.njit(cache=True)
-def receive_value(sellable: NDArray[np.int32], k: int, pack: int, shortage: float, holding: float) -> float:
-    """Value of receiving units k + 1 … k + pack: a sale is won where they still sell, else holding is paid."""
+def receive_value(
+    sellable: NDArray[np.int32], urgent: NDArray[np.int32], k: int, pack: int, shortage: float, later: float, holding: float
+) -> float:
+    """Value of receiving units k + 1 … k + pack: a sale where waiting would lose it, ``later`` where it would not, else holding is paid."""
     total = 0.0
     for unit in range(k, k + pack):
         idle = _above(sellable, unit) / sellable.size
-        total += shortage * (1.0 - idle) - holding * idle
+        total += later * (1.0 - idle) - holding * idle
+        if later < shortage:
+            total += (shortage - later) * (1.0 - _above(urgent, unit) / urgent.size)
     return total
 
 
@@ -67,7 +71,9 @@ def transport(
     accepts: NDArray[np.bool_],
     surplus: NDArray[np.int32],
     sellable: NDArray[np.int32],
+    urgent: NDArray[np.int32],
     shortage: NDArray[np.float64],
+    later: NDArray[np.float64],
     holding: NDArray[np.float64],
     pack: int,
     flow: NDArray[np.int64],
@@ -83,7 +89,7 @@ def transport(
     gain = np.empty(n)
     for i in range(n):
         give[i] = give_cost(surplus[i], 0, pack, shortage[i], holding[i]) if available_cases[i] > 0 else FAR
-        gain[i] = receive_value(sellable[i], 0, pack, shortage[i], holding[i]) if accepts[i] else -FAR
+        gain[i] = receive_value(sellable[i], urgent[i], 0, pack, shortage[i], later[i], holding[i]) if accepts[i] else -FAR
     origin_label = np.empty(n)
     destination_label = np.empty(n)
     origin_from = np.empty(n, np.int64)
@@ -124,6 +130,8 @@ def transport(
         if best < 0:
             return
         amount = _width(sellable[best], received[best] * pack, pack)
+        if later[best] < shortage[best]:
+            amount = min(amount, _width(urgent[best], received[best] * pack, pack))
         j = best
         while True:
             i = destination_from[j]
@@ -143,7 +151,7 @@ def transport(
             flow[i, origin_from[i]] -= amount
             j = origin_from[i]
         received[best] += amount
-        gain[best] = receive_value(sellable[best], received[best] * pack, pack, shortage[best], holding[best])
+        gain[best] = receive_value(sellable[best], urgent[best], received[best] * pack, pack, shortage[best], later[best], holding[best])
 
 
 @numba.njit(cache=True, parallel=True)
@@ -159,7 +167,9 @@ def transport_all(
     accepts: NDArray[np.bool_],
     surplus: NDArray[np.int32],
     sellable: NDArray[np.int32],
+    urgent: NDArray[np.int32],
     shortage: NDArray[np.float64],
+    later: NDArray[np.float64],
     holding: NDArray[np.float64],
     pack: NDArray[np.int64],
     flow: NDArray[np.int64],
@@ -185,7 +195,9 @@ def transport_all(
             accepts[a:b],
             surplus[a:b],
             sellable[a:b],
+            urgent[a:b],
             shortage[a:b],
+            later[a:b],
             holding[a:b],
             pack[a],
             moved,
@@ -201,7 +213,9 @@ def total_values(
     received_units: NDArray[np.int64],
     surplus: NDArray[np.int32],
     sellable: NDArray[np.int32],
+    urgent: NDArray[np.int32],
     shortage: NDArray[np.float64],
+    later: NDArray[np.float64],
     holding: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Total cost of what each row gives and total value of what it receives."""
@@ -211,7 +225,7 @@ def total_values(
         if given_units[r] > 0:
             lost[r] = give_cost(surplus[r], 0, given_units[r], shortage[r], holding[r])
         if received_units[r] > 0:
-            won[r] = receive_value(sellable[r], 0, received_units[r], shortage[r], holding[r])
+            won[r] = receive_value(sellable[r], urgent[r], 0, received_units[r], shortage[r], later[r], holding[r])
     return lost, won
 
 

@@ -6,6 +6,7 @@ Belongs here: order proposals from targets and positions, and sharing a parent t
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from planning.frames import REPLENISHMENTS
 from planning.lot_sizes import whole_cases_down, whole_cases_up
@@ -28,8 +29,8 @@ def plan_replenishments(
     Returns
     -------
     DataFrame
-        Frame `plan.replenishments`. A parent that cannot serve all its children gives each the same share of what it
-        asks, in whole cases, and the line says ``parent_short``.
+        Frame `plan.replenishments`. A parent that cannot serve all its children first brings them towards their reorder points, each by the
+        same share of what it misses, then shares what is left of it for the rest of their lots, in whole cases; the line says ``parent_short``.
     """
     rows = positions.merge(targets[["sku_id", "node_id", "reorder_point_units", "order_up_to_units"]], on=["sku_id", "node_id"])
     out = transfers.groupby(["sku_id", "origin_node_id"])["transfer_units"].sum()
@@ -46,15 +47,14 @@ def plan_replenishments(
     short = (due == 0) & (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
     wanted = np.where(short, whole_cases_up(np.maximum(rows["order_up_to_units"] - position, 0), pack), 0)
 
+    needed = np.where(short, whole_cases_up(np.maximum(rows["reorder_point_units"] - position, 0), pack), 0)
     parent = rows["replenished_from_node_id"]
-    rows = rows.assign(wanted=wanted, source=parent.where(parent.notna(), SUPPLIER), pack=pack)
-    available = pd.Series(np.maximum(free, 0), index=key)
-    asked = rows.groupby(["sku_id", "source"])["wanted"].transform("sum").to_numpy(dtype=float)
-    stock = available.reindex(pd.MultiIndex.from_frame(rows[["sku_id", "source"]])).fillna(0).to_numpy(dtype=float)
+    rows = rows.assign(source=parent.where(parent.notna(), SUPPLIER))
     from_parent = (rows["source"] != SUPPLIER).to_numpy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(from_parent & (asked > stock), np.nan_to_num(stock / asked), 1.0)
-    ordered = whole_cases_down(np.floor(rows["wanted"] * share + 1e-9).astype(np.int64), pack)
+    stock = pd.Series(np.maximum(free, 0), index=key).reindex(pd.MultiIndex.from_frame(rows[["sku_id", "source"]])).fillna(0).to_numpy()
+    ordered = _shared(rows, np.minimum(needed, wanted), np.where(from_parent, stock, np.inf), pack)
+    given = pd.Series(ordered).groupby([rows["sku_id"], rows["source"]]).transform("sum").to_numpy(dtype=float)
+    ordered = ordered + _shared(rows, wanted - ordered, np.where(from_parent, stock - given, np.inf), pack)
     lines = pd.DataFrame(
         {
             "as_of_date": as_of_date,
@@ -63,7 +63,14 @@ def plan_replenishments(
             "source": rows["source"],
             "ordered_units": ordered,
             "expected_date": as_of_date + pd.to_timedelta(1 + np.ceil(rows["lead_time_days"].to_numpy(dtype=float)), unit="D"),
-            "reason_code": np.where(share < 1, "parent_short", "below_reorder_point"),
+            "reason_code": np.where(ordered < wanted, "parent_short", "below_reorder_point"),
         }
-    )[(wanted > 0) & ((ordered > 0) | (share < 1))]
+    )[wanted > 0]
     return REPLENISHMENTS.check(lines.sort_values(["sku_id", "node_id"], ignore_index=True))
+
+
+def _shared(rows: pd.DataFrame, asked: NDArray[np.int64], stock: NDArray[np.float64], pack: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What each row gets when all rows of a SKU and source get the same share of what they ask."""
+    whole = pd.Series(asked).groupby([rows["sku_id"], rows["source"]]).transform("sum").to_numpy(dtype=float)
+    share = np.divide(stock, whole, out=np.ones_like(whole), where=whole > stock)
+    return whole_cases_down(np.floor(asked * np.clip(share, 0, 1) + 1e-9).astype(np.int64), pack)

@@ -32,7 +32,12 @@ _MOST_LEVEL = 0.9999  # a promise that no finite stock keeps is cut here
 
 
 def stock_targets(
-    *, positions: pd.DataFrame, demand: IntervalDemand, as_of_date: pd.Timestamp, fixed_cost_per_order: float
+    *,
+    positions: pd.DataFrame,
+    demand: IntervalDemand,
+    as_of_date: pd.Timestamp,
+    fixed_cost_per_order: float,
+    longest_lot_days: float,
 ) -> pd.DataFrame:
     """Targets of every SKU-node that carries the SKU.
 
@@ -45,6 +50,8 @@ def stock_targets(
     as_of_date : Timestamp
     fixed_cost_per_order : float
         Cost of placing one replenishment order; the economic lot follows from it.
+    longest_lot_days : float
+        Days of demand that a lot covers, at most: what is sent far ahead stands in the wrong place more often than its formula knows.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def stock_targets(
         holding_cost_per_unit_day=(positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float) / DAYS_PER_YEAR,
     )
     reviewed = policy.units_per_day * positions["review_period_days"].to_numpy(dtype=float)
-    cycle = np.maximum(lot, reviewed)
+    cycle = np.maximum(np.minimum(lot, longest_lot_days * policy.units_per_day), reviewed)
     asked = _reorder_points(positions, demand, method, level, cycle)
     points, limited = policy.within(asked)
     cases = whole_cases_up(cycle - reviewed, positions["case_pack_units"].to_numpy(dtype=np.int64))

@@ -31,6 +31,21 @@ from planning.marginal_value import DAYS_PER_YEAR, MarginalValues, stockout_prob
 log = logging.getLogger(__name__)
 
 
+def cheapest_way_in(*, positions: pd.DataFrame, lanes: pd.DataFrame) -> NDArray[np.float64]:
+    """Least cost of bringing a unit to each row by an open lane from a node that carries its SKU, shape (n_rows,); infinity for no lane."""
+    network = _network(positions, lanes, set())
+    node = network.nodes.get_indexer(positions["node_id"])
+    sku, _ = pd.factorize(positions["sku_id"])
+    carried = np.zeros((int(sku.max(initial=-1)) + 1, len(network.nodes)), bool)
+    carried[sku, node] = True
+    weight = positions["weight_kg"].to_numpy(dtype=float)
+    least = np.full(len(positions), np.inf)
+    for origin in range(len(network.nodes)):
+        cost = network.cost[origin, node] + network.cost_per_kg[origin, node] * weight
+        least = np.where(carried[sku, origin] & (network.cost[origin, node] < min_cost_flow.FAR), np.minimum(least, cost), least)
+    return least
+
+
 @dataclass(frozen=True)
 class TransferPlan:
     """The plan and what it took to get there.
@@ -135,7 +150,9 @@ def _solve(problem: _Problem, network: _Network) -> NDArray[np.int64]:
         problem.accepts,
         problem.values.surplus_units,
         problem.values.sellable_units,
+        problem.values.urgent_units,
         problem.values.shortage_cost_per_unit,
+        problem.values.later_value_per_unit,
         problem.values.holding_cost_per_unit,
         problem.pack,
         flow,
@@ -156,8 +173,9 @@ def _lines(problem: _Problem, network: _Network, flow: NDArray[np.int64]) -> pd.
     received = np.bincount(destination, weights=units, minlength=n_rows).astype(np.int64)
     v = problem.values
     lost, won = min_cost_flow.total_values(
-        given, received, v.surplus_units, v.sellable_units, v.shortage_cost_per_unit, v.holding_cost_per_unit
-    )
+        given, received, v.surplus_units, v.sellable_units, v.urgent_units, v.shortage_cost_per_unit, v.later_value_per_unit,
+        v.holding_cost_per_unit,
+    )  # fmt: skip
     o = row_node[row]
     cost_per_unit = (
         network.cost[o, node]

@@ -8,6 +8,10 @@ Notes
 A day: what is due arrives and is for sale; backlog, then the day's demand, is served from the node's own stock; in the evening the policy
 sees stock and what is under way and says what leaves on which lane and what is ordered; it leaves at once. Arrays are (nodes, SKUs), so SKUs
 are simulated side by side, and every policy meets the same demand, lead times and supply (common random numbers).
+
+A horizon ends while stock stands about, and a policy that has just moved what next month sells has not wasted the freight. So freight is charged as
+accounts charge it: a unit carries what it cost to bring it from the root, and the difference between what the stock carries at the end and at the
+start is taken off, for no more units of a node than ``cover_units``: what stands beyond is written off.
 """
 
 from collections.abc import Callable
@@ -83,6 +87,8 @@ class Scenario:
         The same for orders from the supplier; None when nobody can order.
     is_backordered : bool
         Unserved demand waits instead of being lost.
+    cover_units : ndarray of shape (n_nodes, n_skus), or None
+        Units that carry their freight, at most; None for none.
     """
 
     demand: NDArray[np.int64]
@@ -92,6 +98,7 @@ class Scenario:
     lane_days: NDArray[np.int64]
     supplier_days: NDArray[np.int64] | None = None
     is_backordered: bool = False
+    cover_units: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,8 @@ class Lived:
     on_hand_units : ndarray of int, shape (n_days, n_nodes, n_skus)
         In the evening, after what left.
     holding_cost, lane_cost, order_cost, shortage_cost, final_mile_cost : float
+    carried_freight : float
+        Freight that stock carries at the end, less what it carried at the start.
     """
 
     demand_units: NDArray[np.int64]
@@ -157,11 +166,13 @@ class Lived:
     order_cost: float
     shortage_cost: float
     final_mile_cost: float
+    carried_freight: float
 
     @property
     def total_cost(self) -> float:
-        """Carrying, moving, ordering, final mile and what was lost."""
-        return self.holding_cost + self.lane_cost + self.order_cost + self.shortage_cost + self.final_mile_cost
+        """Carrying, moving what was sold or written off, ordering, final mile and what was lost."""
+        moving = self.lane_cost - self.carried_freight
+        return self.holding_cost + moving + self.order_cost + self.shortage_cost + self.final_mile_cost
 
     @property
     def fill_rate(self) -> float:
@@ -231,7 +242,30 @@ def simulate(network: TwinNetwork, scenario: Scenario, policy: Policy) -> Lived:
     left = int(on_hand.sum()) + int(inbound.sum()) + served_units
     if there != left or (on_hand < 0).any() or (inbound < 0).any():
         raise SolverError(f"twin: {there} units came in and {left} are accounted for; report this, with the policy")
-    return Lived(scenario.demand, filled, evening, moved, *(cost[name] for name in ("holding", "lane", "order", "shortage", "final_mile")))
+    carried = _carried_freight(network, scenario, on_hand + inbound) - _carried_freight(
+        network, scenario, scenario.on_hand + scenario.under_way.sum(axis=0)
+    )
+    charged = (cost[name] for name in ("holding", "lane", "order", "shortage", "final_mile"))
+    return Lived(scenario.demand, filled, evening, moved, *charged, carried)
+
+
+def freight_in(network: TwinNetwork) -> NDArray[np.float64]:
+    """What it costs to bring a unit from the root of its node along the lanes that replenish, shape (n_nodes, n_skus)."""
+    total = np.zeros((len(network.node_ids), len(network.sku_ids)))
+    for node in range(len(network.node_ids)):
+        lane, steps = network.parent_lane[node], 0
+        while lane >= 0 and steps <= len(network.node_ids):
+            total[node] += network.lane_cost_per_unit[lane]
+            lane, steps = network.parent_lane[network.lane_origin[lane]], steps + 1
+        if steps > len(network.node_ids):
+            raise PlanningError(f"network: {network.node_ids[node]} is replenished in a circle; correct replenished_from_node_id")
+    return total
+
+
+def _carried_freight(network: TwinNetwork, scenario: Scenario, units: NDArray[np.int64]) -> float:
+    if scenario.cover_units is None:
+        return 0.0
+    return float(np.sum(freight_in(network) * np.minimum(units, scenario.cover_units)))
 
 
 def _refuse_bad_scenario(network: TwinNetwork, scenario: Scenario) -> None:
@@ -279,9 +313,7 @@ def _depart(
     np.add.at(inbound, network.lane_destination, units)
 
 
-def _order(
-    scenario: Scenario, day: int, units: NDArray[np.int64], inbound: NDArray[np.int64], arriving: NDArray[np.int64]
-) -> None:
+def _order(scenario: Scenario, day: int, units: NDArray[np.int64], inbound: NDArray[np.int64], arriving: NDArray[np.int64]) -> None:
     if scenario.supplier_days is None:
         raise PlanningError("policy: orders from the supplier in a scenario whose supply is given; give supplier_days")
     node, sku = np.nonzero(units)

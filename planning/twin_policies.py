@@ -20,7 +20,7 @@ from planning.replenishments import SUPPLIER, plan_replenishments
 from planning.review import days_to_review, days_until_next
 from planning.safety_stock import textbook_safety_stock
 from planning.stock_targets import stock_targets
-from planning.transfers import plan_transfers
+from planning.transfers import cheapest_way_in, plan_transfers
 from planning.twin import Moves, Policy, TwinNetwork, View, dense_units, within_capacity
 
 
@@ -170,7 +170,9 @@ def equal_days_of_cover(know: Knowledge, network: TwinNetwork) -> Policy:
     cheapest = np.argsort(network.lane_cost_per_unit.mean(axis=1), kind="stable")
 
     def policy(view: View) -> Moves:
-        position = view.on_hand + np.where(rate > 0, view.inbound, 0)  # what is under way to a node that sells nothing is nobody's cover yet
+        position = view.on_hand + np.where(
+            rate > 0, view.inbound, 0
+        )  # what is under way to a node that sells nothing is nobody's cover yet
         whole = rate.sum(axis=0)
         fair = np.where(whole > 0, rate * position.sum(axis=0) / np.where(whole > 0, whole, 1.0), position)
         spare = np.minimum(np.floor(np.maximum(position - fair, 0)).astype(np.int64), view.on_hand)
@@ -193,6 +195,7 @@ def nodewise(
     *,
     sample_paths: int,
     fixed_cost_per_order: float,
+    longest_lot_days: float,
     min_net_gain_per_line: float,
     has_transfers: bool = True,
     from_supplier: bool = False,
@@ -207,7 +210,9 @@ def nodewise(
     def put(units: NDArray[np.int64], lines: pd.DataFrame, origin: str, destination: str, what: str) -> None:
         if len(lines):
             pairs = zip(lines[origin].map(node_of), lines[destination].map(node_of), strict=True)
-            np.add.at(units, ([lane_of[pair] for pair in pairs], lines["sku_id"].map(sku_of).to_numpy()), lines[what].to_numpy(dtype=np.int64))
+            np.add.at(
+                units, ([lane_of[pair] for pair in pairs], lines["sku_id"].map(sku_of).to_numpy()), lines[what].to_numpy(dtype=np.int64)
+            )
 
     def policy(view: View) -> Moves:
         today = know.as_of_date + pd.Timedelta(days=view.day + 1)
@@ -218,7 +223,11 @@ def nodewise(
         )
         lanes = know.lanes.assign(ship_date=today + pd.Timedelta(days=1))
         targets = stock_targets(
-            positions=positions, demand=know.interval(view.day), as_of_date=today, fixed_cost_per_order=fixed_cost_per_order
+            positions=positions,
+            demand=know.interval(view.day),
+            as_of_date=today,
+            fixed_cost_per_order=fixed_cost_per_order,
+            longest_lot_days=longest_lot_days,
         )
         transfers = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
         if has_transfers:
@@ -247,16 +256,16 @@ def _transfers(
 ) -> pd.DataFrame:
     flows = know.ahead(day)
     position = (positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64)
-    arrival = 1 + np.ceil(lanes["lead_time_days"].astype(float)).groupby(lanes["destination_node_id"]).min()
+    arrival = (1 + np.ceil(lanes["lead_time_days"].astype(float))).groupby(lanes["destination_node_id"]).min()
+    arrival_days = positions["node_id"].map(arrival).fillna(1).to_numpy(dtype=np.int64)
     sampled = lead_time_demand(
         flows=flows,
         seeds=path_seeds(as_of_date=today.date().isoformat(), sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
         position_units=position,
         lead_times=know.lead_times,
-        review_period_days=days_until_next(
-            node_ids=positions["node_id"], review_period_days=know.review_days, as_of_date=today.date()
-        ),
-        arrival_days=positions["node_id"].map(arrival).fillna(1).to_numpy(dtype=np.int64),
+        review_period_days=days_until_next(node_ids=positions["node_id"], review_period_days=know.review_days, as_of_date=today.date()),
+        arrival_days=arrival_days,
+        next_arrival_days=arrival_days + 1,
         level_correlation=know.level_correlation,
         region_correlation=know.region_correlation,
         sample_paths=sample_paths,
@@ -268,6 +277,7 @@ def _transfers(
         unit_cost=positions["unit_cost"].to_numpy(dtype=float),
         penalty_cost_per_unit=positions["penalty_cost_per_unit"].to_numpy(dtype=float),
         holding_cost_rate_per_year=positions["holding_cost_rate_per_year"].to_numpy(dtype=float),
+        later_cost_per_unit=cheapest_way_in(positions=positions, lanes=lanes),
     )
     return plan_transfers(
         positions=positions,
@@ -282,7 +292,9 @@ def _transfers(
 Maker = Callable[[Knowledge, TwinNetwork], Policy]
 
 
-def shipped_policies(*, sample_paths: int, fixed_cost_per_order: float, min_net_gain_per_line: float) -> dict[str, Maker]:
+def shipped_policies(
+    *, sample_paths: int, fixed_cost_per_order: float, longest_lot_days: float, min_net_gain_per_line: float
+) -> dict[str, Maker]:
     """Every rule by name, nodewise last."""
     return {
         "do nothing": lambda know, network: do_nothing,
@@ -295,6 +307,7 @@ def shipped_policies(*, sample_paths: int, fixed_cost_per_order: float, min_net_
             network,
             sample_paths=sample_paths,
             fixed_cost_per_order=fixed_cost_per_order,
+            longest_lot_days=longest_lot_days,
             min_net_gain_per_line=min_net_gain_per_line,
         ),
     }

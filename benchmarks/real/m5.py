@@ -99,6 +99,7 @@ def _settings() -> dict[str, object]:
         "first_date": FIRST_DATE.isoformat(),
         "feeds": feeds | {name: {} for name in others},
         "forecast": {"holiday_country": "US", "history_days": 400},
+        "planning": {"fixed_cost_per_order": 0.2, "min_net_gain_per_line": 0.2, "review_period_days": 1},  # daily vans; a unit earns 1.2
     }
 
 

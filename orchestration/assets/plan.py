@@ -23,7 +23,7 @@ from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, STOCK_TARGETS, TRAN
 from planning.marginal_value import marginal_values
 from planning.replenishments import plan_replenishments
 from planning.stock_targets import stock_targets
-from planning.transfers import TransferPlan, plan_transfers
+from planning.transfers import TransferPlan, cheapest_way_in, plan_transfers
 
 _INPUTS = [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["intermediate", "int_service_shares"],
            ["intermediate", "int_lane_lead_times_observed"], ["forecast", "demand_means"], ["forecast", "demand_quantiles"], ["forecast", "model_versions"]]  # fmt: skip
@@ -70,6 +70,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                     demand=inputs.interval,
                     as_of_date=pd.Timestamp(day.as_of_date),
                     fixed_cost_per_order=deployment.settings.planning.fixed_cost_per_order,
+                    longest_lot_days=deployment.settings.planning.longest_lot_days,
                 )
                 echelons = echelon_targets(
                     positions=inputs.positions, flows=inputs.flows, demand=inputs.demand, as_of_date=pd.Timestamp(day.as_of_date)
@@ -151,6 +152,7 @@ def _transfers(inputs: DayInputs, settings: Settings, day: RunDay) -> TransferPl
         unit_cost=p["unit_cost"].to_numpy(dtype=float),
         penalty_cost_per_unit=p["penalty_cost_per_unit"].to_numpy(dtype=float),
         holding_cost_rate_per_year=p["holding_cost_rate_per_year"].to_numpy(dtype=float),
+        later_cost_per_unit=cheapest_way_in(positions=p, lanes=inputs.lanes),
     )
     return plan_transfers(
         positions=p,

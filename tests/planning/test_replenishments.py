@@ -13,27 +13,50 @@ def _targets(point: list[int], up_to: list[int]) -> pd.DataFrame:
 
 
 def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
-    found = plan_replenishments(positions=positions([10], case_pack_units=12, review_period_days=1), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY)
+    found = plan_replenishments(
+        positions=positions([10], case_pack_units=12, review_period_days=1), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY
+    )
     assert found[["source", "ordered_units", "reason_code"]].to_numpy().tolist() == [["supplier", 24, "below_reorder_point"]]
 
 
 def test_what_is_inbound_or_arrives_by_transfer_is_not_ordered_again() -> None:
     moved = pd.DataFrame({"sku_id": ["s"], "origin_node_id": ["n1"], "destination_node_id": ["n0"], "transfer_units": [5]})
     found = plan_replenishments(
-        positions=positions([4, 100], inbound_units=[6, 0], review_period_days=1), targets=_targets([14, 5], [30, 9]), transfers=moved, as_of_date=DAY
+        positions=positions([4, 100], inbound_units=[6, 0], review_period_days=1),
+        targets=_targets([14, 5], [30, 9]),
+        transfers=moved,
+        as_of_date=DAY,
     )
     assert found.empty
 
 
-def test_a_parent_that_is_short_gives_every_child_the_same_share() -> None:
+def _from_a_parent_with(units: int) -> list[int]:
     found = plan_replenishments(
-        positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
-        targets=_targets([5, 5, 0], [40, 20, 0]),
+        positions=positions([0, 0, units], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
+        targets=_targets([20, 10, 0], [60, 30, 0]),
         transfers=NONE,
         as_of_date=DAY,
     )
-    assert found["ordered_units"].tolist() == [20, 10]
-    assert set(found["reason_code"]) == {"parent_short"}
+    assert set(found["reason_code"]) == ({"parent_short"} if units < 90 else {"below_reorder_point"})
+    return found["ordered_units"].tolist()
+
+
+def test_a_parent_that_is_short_serves_what_is_missing_to_reorder_points_first_and_lots_with_the_rest() -> None:
+    assert _from_a_parent_with(15) == [10, 5]
+    assert _from_a_parent_with(30) == [20, 10]
+    assert _from_a_parent_with(60) == [40, 20]
+    assert _from_a_parent_with(90) == [60, 30]
+    assert _from_a_parent_with(0) == [0, 0]
+
+
+def test_a_large_lot_of_one_node_does_not_starve_another() -> None:
+    found = plan_replenishments(
+        positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
+        targets=_targets([5, 20, 0], [500, 20, 0]),
+        transfers=NONE,
+        as_of_date=DAY,
+    )
+    assert found["ordered_units"].tolist() == [10, 20]
 
 
 def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:

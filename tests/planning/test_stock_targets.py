@@ -16,7 +16,9 @@ def _demand(mean: list[float], variance: list[float] | None = None, days: float 
 
 
 def _targets(**columns: object) -> pd.Series:
-    return stock_targets(positions=positions([5], **columns), demand=_demand([10.0]), as_of_date=DAY, fixed_cost_per_order=0.0).iloc[0]
+    return stock_targets(
+        positions=positions([5], **columns), demand=_demand([10.0]), as_of_date=DAY, fixed_cost_per_order=0.0, longest_lot_days=28.0
+    ).iloc[0]
 
 
 def test_safety_stock_is_the_reorder_point_above_the_mean_and_order_up_to_adds_what_a_lot_is_above_a_review_of_demand() -> None:
@@ -28,7 +30,7 @@ def test_safety_stock_is_the_reorder_point_above_the_mean_and_order_up_to_adds_w
     assert row["method"] == "cycle service level" and row["limited_by"] is None
     dear = stock_targets(
         positions=positions([5], case_pack_units=6, unit_cost=10.0, holding_cost_rate_per_year=3.65), demand=_demand([10.0]), as_of_date=DAY,
-        fixed_cost_per_order=20.0,
+        fixed_cost_per_order=20.0, longest_lot_days=28.0,
     ).iloc[0]  # fmt: skip
     assert dear["order_up_to_units"] == 15 + 18  # a lot of 20, 13 above the week's 7, in cases of 6
 
@@ -67,7 +69,11 @@ def test_the_textbook_formula_says_so_and_falls_short_of_lumpy_demand() -> None:
     lumpy = _demand([4.0], [4.0 + 5 * 16.0])
     rows = {
         method: stock_targets(
-            positions=positions([5], target_method=method, cycle_service_level=0.99), demand=lumpy, as_of_date=DAY, fixed_cost_per_order=0.0
+            positions=positions([5], target_method=method, cycle_service_level=0.99),
+            demand=lumpy,
+            as_of_date=DAY,
+            fixed_cost_per_order=0.0,
+            longest_lot_days=28.0,
         ).iloc[0]
         for method in ("textbook", "cycle service level")
     }
@@ -91,7 +97,7 @@ def test_targets_shrink_to_the_node_they_would_overfill_lots_first_and_never_bel
             [5, 5], sku_id=["a", "b"], node_id="n", volume_m3=[1.0, 2.0], capacity_m3=capacity, presentation_units=[2, 1], unit_cost=10.0,
             holding_cost_rate_per_year=3.65,
         )  # fmt: skip
-        return stock_targets(positions=rows, demand=_demand([10.0, 10.0]), as_of_date=DAY, fixed_cost_per_order=20.0)
+        return stock_targets(positions=rows, demand=_demand([10.0, 10.0]), as_of_date=DAY, fixed_cost_per_order=20.0, longest_lot_days=28.0)
 
     roomy, snug, full = two(1000.0), two(60.0), two(20.0)
     assert roomy["limited_by"].isna().all()

@@ -40,10 +40,10 @@ def lanes(pairs: list[tuple[str, str]], cost: float | list[float] = 2.0, **colum
 
 def demand(samples: np.ndarray) -> LeadTimeDemand:
     samples = np.asarray(samples, dtype=np.int32)
-    return LeadTimeDemand(samples, np.zeros_like(samples), samples, np.full(len(samples), 7.0))
+    return LeadTimeDemand(samples, np.zeros_like(samples), samples, samples, np.full(len(samples), 7.0))
 
 
-def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, holding: float = 0.0) -> MarginalValues:
+def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, holding: float = 0.0, later: float = np.inf) -> MarginalValues:  # fmt: skip
     n = len(on_hand)
     return marginal_values(
         demand=sampled,
@@ -52,6 +52,7 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
         unit_cost=np.ones(n),
         penalty_cost_per_unit=np.zeros(n),
         holding_cost_rate_per_year=np.full(n, holding * 365 / 7),
+        later_cost_per_unit=np.full(n, later),
     )
 
 
@@ -135,10 +136,10 @@ def test_stock_does_not_climb_to_the_node_it_came_from() -> None:
 
 def test_a_unit_that_arrives_after_the_demand_is_worth_nothing() -> None:
     samples = np.full((2, 64), 30, dtype=np.int32)
-    late = LeadTimeDemand(samples, np.array([[0], [30]], dtype=np.int32) * np.ones((2, 64), np.int32), samples, np.full(2, 7.0))
+    late = LeadTimeDemand(samples, np.array([[0], [30]], dtype=np.int32) * np.ones((2, 64), np.int32), samples, samples, np.full(2, 7.0))
     table = marginal_values(
         demand=late, position_units=np.array([60, 0]), unit_price=np.full(2, 11.0), unit_cost=np.ones(2), penalty_cost_per_unit=np.zeros(2),
-        holding_cost_rate_per_year=np.zeros(2),
+        holding_cost_rate_per_year=np.zeros(2), later_cost_per_unit=np.full(2, np.inf),
     )  # fmt: skip
     assert table.sellable_units[1].max() == 0
 
@@ -157,14 +158,22 @@ def instances(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 def _solve(on_hand: np.ndarray, samples: np.ndarray, cost: np.ndarray, pack: int) -> tuple[np.ndarray, MarginalValues]:
     n = len(on_hand)
-    table = values(demand(samples), on_hand.tolist(), holding=0.4)
+    soon = LeadTimeDemand(samples, np.zeros_like(samples), samples // 2, samples, np.full(n, 7.0))
+    table = values(soon, on_hand.tolist(), holding=0.4, later=1.5)
     cost = np.where(np.eye(n, dtype=bool), FAR, cost)
     flow = np.zeros((n, n), np.int64)
     transport(
-        cost, on_hand // pack, np.ones(n, bool), table.surplus_units, table.sellable_units, table.shortage_cost_per_unit,
-        table.holding_cost_per_unit, pack, flow,
+        cost, on_hand // pack, np.ones(n, bool), table.surplus_units, table.sellable_units, table.urgent_units,
+        table.shortage_cost_per_unit, table.later_value_per_unit, table.holding_cost_per_unit, pack, flow,
     )  # fmt: skip
     return flow, table
+
+
+def _received(table: MarginalValues, row: int, k: int, units: int) -> float:
+    return receive_value(
+        table.sellable_units[row], table.urgent_units[row], k, units, table.shortage_cost_per_unit[row], table.later_value_per_unit[row],
+        table.holding_cost_per_unit[row],
+    )  # fmt: skip
 
 
 def _objective(flow: np.ndarray, table: MarginalValues, cost: np.ndarray, pack: int) -> float:
@@ -173,7 +182,7 @@ def _objective(flow: np.ndarray, table: MarginalValues, cost: np.ndarray, pack: 
     for i in range(len(given)):
         m, h = table.shortage_cost_per_unit[i], table.holding_cost_per_unit[i]
         worth -= give_cost(table.surplus_units[i], 0, int(given[i]), m, h) if given[i] else 0.0
-        worth += receive_value(table.sellable_units[i], 0, int(received[i]), m, h) if received[i] else 0.0
+        worth += _received(table, i, 0, int(received[i])) if received[i] else 0.0
     return worth
 
 
@@ -191,13 +200,7 @@ def test_the_plan_is_the_linear_programmes_optimum(instance: tuple) -> None:
         ]
         for i in range(n)
     ]
-    gain = [
-        [
-            receive_value(table.sellable_units[j], k * pack, pack, table.shortage_cost_per_unit[j], table.holding_cost_per_unit[j])
-            for k in range(most)
-        ]
-        for j in range(n)
-    ]
+    gain = [[_received(table, j, k * pack, pack) for k in range(most)] for j in range(n)]
     c = [cost[a] * pack for a in arcs] + [v for row in give for v in row] + [-v for row in gain for v in row]
     bounds = [(0, None)] * len(arcs) + [(0, 1)] * (len(c) - len(arcs))
     balance = np.zeros((2 * n, len(c)))

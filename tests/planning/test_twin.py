@@ -184,7 +184,7 @@ def _worlds(n_skus: int, days: int, seed: int) -> Scenario:
 
 def test_nobody_beats_the_clairvoyant_and_nodewise_beats_every_rule_it_ships_with() -> None:
     know, net = _knowledge(40)
-    makers = shipped_policies(sample_paths=128, fixed_cost_per_order=0.0, min_net_gain_per_line=0.0)
+    makers = shipped_policies(sample_paths=128, fixed_cost_per_order=0.0, longest_lot_days=28.0, min_net_gain_per_line=0.0)
     cost = dict.fromkeys(makers, 0.0)
     bound = 0.0
     for seed in range(3):
@@ -208,6 +208,7 @@ def test_the_clairvoyant_on_a_tiny_world_costs_what_trying_everything_finds(seed
     counts = [range(int(story.on_hand[o, 0]) + 1) for o in net.lane_origin]
     grid = np.array(np.meshgrid(*counts)).reshape(4, -1).T
     for first in grid:
+
         def policy(view: View, units: np.ndarray = first) -> Moves:
             return Moves(units[:, None]) if view.day == 0 else Moves()
 
@@ -220,7 +221,7 @@ def test_the_clairvoyant_on_a_tiny_world_costs_what_trying_everything_finds(seed
 
 def test_the_same_scenario_and_policy_live_the_same_days() -> None:
     know, net = _knowledge(10)
-    maker = shipped_policies(sample_paths=64, fixed_cost_per_order=0.0, min_net_gain_per_line=0.0)["nodewise"]
+    maker = shipped_policies(sample_paths=64, fixed_cost_per_order=0.0, longest_lot_days=28.0, min_net_gain_per_line=0.0)["nodewise"]
     one, two = (simulate(net, _worlds(10, 14, 1), maker(know, net)) for _ in range(2))
     assert np.array_equal(one.filled_units, two.filled_units) and one.total_cost == two.total_cost
 
@@ -236,7 +237,9 @@ def test_guaranteed_service_ignores_that_one_stage_out_of_stock_delays_the_next(
     demand[:, 0] = rng.poisson(10, (days, skus))
     net = network(skus)
     levels = np.repeat(np.ceil([[base[1]], [0.0], [base[0] + 10 * 3]]).astype(np.int64), skus, axis=1)
-    story = Scenario(demand, np.zeros_like(demand), np.zeros_like(demand), levels, np.full((days, 4), second), np.full(demand.shape, 30), True)
+    story = Scenario(
+        demand, np.zeros_like(demand), np.zeros_like(demand), levels, np.full((days, 4), second), np.full(demand.shape, 30), True
+    )
     lived = simulate(net, story, order_up_to(levels - 1, levels, from_supplier=True))
     alone = simulate(
         net, replace(story, on_hand=levels + np.array([[0], [0], [10_000]])), order_up_to(levels - 1, levels, from_supplier=True)
