@@ -383,6 +383,37 @@ REPLENISHMENTS = Frame(
     columns="as_of_date sku_id node_id source ordered_units expected_date reason_code",
     allowed={"reason_code": ("below_reorder_point", "parent_short")},
 )
+NETWORK_DESIGN = Frame(
+    "plan.network_design",
+    "scenario and node that may serve customers, from a year of demand",
+    key="as_of_date scenario node_id",
+    columns="as_of_date scenario node_id node_type is_open node_count assigned_demand_units fixed_cost_per_year freight_and_handling_cost "
+    "final_mile_cost carrying_cost scenario_total_cost scenario_bound_cost",
+)
+PLACEMENTS = Frame(
+    "plan.placements",
+    "SKU and node that carries or could carry it: what standing there costs against the final mile and freight that it saves",
+    key="as_of_date sku_id node_id",
+    columns="as_of_date sku_id node_id is_stocked is_carried_now served_demand_units holding_cost_per_year line_cost_per_year "
+    "final_mile_saving_per_year net_saving_per_year reason_code",
+    nullable="spread_rank",
+    allowed={"reason_code": ("first_node", "pays", "does_not_pay", "bulky", "spread_limit", "shelf")},
+)
+RETURN_DISPOSITIONS = Frame(
+    "plan.return_dispositions",
+    "SKU, node where returned units stand, and condition",
+    key="as_of_date sku_id node_id condition",
+    columns="as_of_date sku_id node_id condition returned_units disposition unit_value value_here",
+    nullable="destination_node_id",
+    allowed={"disposition": ("restock", "move", "refurbish", "liquidate", "scrap")},
+)
+SERVICE_ATTAINED = Frame(
+    "plan.service_attained",
+    "segment of SKU-nodes: what its targets promise and what the twin attains with them",
+    key="as_of_date node_type abc_class method",
+    columns="as_of_date node_type abc_class method sku_node_count promised_level attained_level attained_fill_rate",
+    nullable="promised_fill_rate",
+)
 
 DECISIONS: dict[str, Frame] = {
     frame.name: frame
@@ -400,5 +431,9 @@ DECISIONS: dict[str, Frame] = {
         ECHELON_TARGETS,
         TRANSFERS,
         REPLENISHMENTS,
+        NETWORK_DESIGN,
+        PLACEMENTS,
+        RETURN_DISPOSITIONS,
+        SERVICE_ATTAINED,
     )
 }
