@@ -37,6 +37,8 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         _check(["forecast", "demand_quantiles"], "forecast", last_week_was_forecast_well),
         _check(["forecast", "demand_quantiles"], "forecast", model_made_the_forecast),
         _check(["plan", "stock_targets"], "targets", reorder_point_is_below_order_up_to),
+        _check(["plan", "stock_targets"], "targets", targets_fit_their_nodes),
+        _check(["plan", "service_attained"], "targets", attained_service_keeps_the_promise),
         _check(["plan", "transfers"], "plan", plan_can_be_carried_out),
         _check(["plan", "transfers"], "plan", plan_looks_like_a_plan),
     ]
@@ -266,6 +268,42 @@ def reorder_point_is_below_order_up_to(warehouse: duckdb.DuckDBPyConnection, dep
     problems = [f"plan.stock_targets: reorder point above order-up-to at {_pairs(rows)}; check the policies' maximum"] if rows else []
     problems += [f"plan.stock_targets: no target for {_pairs(missing)}; materialise plan/stock_targets again"] if missing else []
     return Finding(problems)
+
+
+def targets_fit_their_nodes(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """No target lies below the presentation stock, and no node is asked to hold more than its capacity."""
+    below = warehouse.execute(
+        """select sku_id, node_id from plan.stock_targets t join intermediate.int_stock_positions p using (sku_id, node_id)
+           where t.as_of_date = ? and t.reorder_point_units < p.presentation_units order by all limit 5""",
+        [day.as_of_date],
+    ).fetchall()
+    over = warehouse.execute(
+        """select node_id, round(sum(order_up_to_units * volume_m3), 1), any_value(capacity_m3)
+           from plan.stock_targets t join intermediate.int_stock_positions p using (sku_id, node_id)
+           where t.as_of_date = ? group by all having sum(order_up_to_units * volume_m3) > any_value(capacity_m3) * (1 + 1e-9) order by all""",
+        [day.as_of_date],
+    ).fetchall()
+    problems = [f"plan.stock_targets: below the presentation stock at {_pairs(below)}; materialise plan/stock_targets again"] if below else []
+    problems += [f"plan.stock_targets: {node} would hold {held} m3 and has {room}; raise capacity_m3 or lower targets" for node, held, room in over]
+    return Finding(problems)
+
+
+def attained_service_keeps_the_promise(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
+    """Warns when the twin, living weeks of drawn demand under the targets, attains less than they promise."""
+    rows = warehouse.execute(
+        """select node_type, abc_class, sku_node_count, promised_level, attained_level, promised_fill_rate, attained_fill_rate
+           from plan.service_attained where as_of_date = ? and method = 'targets' order by all""",
+        [day.as_of_date],
+    ).fetchall()
+    tolerated = deployment.settings.gates.max_service_shortfall
+    problems = []
+    for node_type, abc, count, promised, attained, promised_fill, attained_fill in rows:
+        allowed = tolerated + 2 * (promised * (1 - promised) / max(count, 1)) ** 0.5  # two standard errors of so few SKU-nodes
+        if promised > 0 and attained < promised - allowed:
+            problems.append(f"{node_type} {abc}: {attained:.1%} of cycles without a unit short, {promised:.1%} promised ({count} SKU-nodes)")
+        if promised_fill is not None and promised == 0 and attained_fill < promised_fill - allowed:
+            problems.append(f"{node_type} {abc}: fill rate {attained_fill:.1%}, {promised_fill:.1%} promised ({count} SKU-nodes)")
+    return Finding([f"{said}; look at plan.service_attained: upstream nodes that run out are the usual cause" for said in problems], is_blocking=False)
 
 
 def _pairs(rows: list[tuple]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration import dbt
+from orchestration.assets.design import build_design
 from orchestration.assets.facts import build_facts
 from orchestration.assets.feeds import build_feeds
 from orchestration.assets.forecast import build_forecast
@@ -35,6 +36,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_facts(partitions, project),
             *build_forecast(partitions),
             *build_plan(partitions),
+            *build_design(partitions),
             *build_publish(partitions),
         ],
         asset_checks=build_checks(),

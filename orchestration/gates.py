@@ -15,6 +15,7 @@ from orchestration.run_day import RunDay
 
 STAGES = ("feeds", "facts", "forecast", "targets", "plan", "kpis", "publish")
 _REQUIRED = {
+    "design": ("feeds", "facts"),
     "forecast": ("feeds", "facts"),
     "targets": ("feeds", "facts", "forecast"),
     "plan": ("feeds", "facts", "forecast", "targets"),

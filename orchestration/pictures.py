@@ -198,6 +198,59 @@ def days_of_supply(positions: pd.DataFrame, demand: LeadTimeDemand) -> dg.Markdo
     return _markdown(figure, "days of supply by node")
 
 
+def inventory_service(curves: dict[str, list[tuple[float, float]]], here: tuple[float, float]) -> dg.MarkdownMetadataValue:
+    """Fill rate that a stock buys: money in safety stock against units served, by method, and where the targets stand."""
+    figure, axes = _figure(7.2, 3.8)
+    for (name, points), colour in zip(curves.items(), (_ACCENT, _SOFT), strict=False):
+        axes.plot([p[0] for p in points], [100 * p[1] for p in points], color=colour, lw=1.8, marker="o", ms=3, label=name)
+    axes.scatter([here[0]], [100 * here[1]], color=_WARM, zorder=4, s=46, label="targets in force")
+    axes.set_xlabel("safety stock at cost", fontsize=8)
+    axes.set_ylabel("expected fill rate, %", fontsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return _markdown(figure, "inventory-service curve")
+
+
+def attained(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """Promised against attained cycle service of every segment; below the line the targets fall short."""
+    figure, axes = _figure(5.6, 4.4)
+    for (method, part), colour in zip(rows.groupby("method", sort=False), (_ACCENT, _WARM), strict=False):
+        axes.scatter(part["promised_level"], part["attained_level"], s=20 + 140 * np.sqrt(part["sku_node_count"] / rows["sku_node_count"].max()),
+                     color=colour, alpha=0.6, label=str(method), lw=0)  # fmt: skip
+        for row in part.itertuples():
+            label = f"{row.node_type} {row.abc_class}"
+            axes.annotate(label, (row.promised_level, row.attained_level), fontsize=6, color=_INK, xytext=(4, 3), textcoords="offset points")
+    low = float(min(rows["promised_level"].where(rows["promised_level"] > 0).min(), rows["attained_level"].min(), 0.9)) - 0.02
+    axes.plot([low, 1], [low, 1], color=_SOFT, lw=0.8, ls=":")
+    axes.set_xlim(low, 1.005)
+    axes.set_ylim(low, 1.005)
+    axes.set_xlabel("cycle service promised", fontsize=8)
+    axes.set_ylabel("attained in the twin", fontsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return _markdown(figure, "promised and attained service")
+
+
+def cost_curve(rows: pd.DataFrame, elbow_count: int) -> dg.MarkdownMetadataValue:
+    """Cost of the best network by its number of nodes, in its parts, with the elbow and today's network."""
+    figure, axes = _figure(7.2, 3.8)
+    counts = rows[rows["scenario"].str.fullmatch(r"\d+ nodes")]
+    parts = ["fixed_cost_per_year", "freight_and_handling_cost", "final_mile_cost", "carrying_cost"]
+    by_count = counts.groupby("node_count")[parts].sum()
+    bottom = np.zeros(len(by_count))
+    for part, colour in zip(parts, ("#64748b", _ACCENT, "#059669", _WARM), strict=True):
+        axes.bar(by_count.index, by_count[part], bottom=bottom, color=colour, width=0.62, label=part.removesuffix("_per_year").replace("_", " "))
+        bottom += by_count[part].to_numpy()
+    if elbow_count in by_count.index:
+        axes.annotate("elbow", (elbow_count, by_count.loc[elbow_count].sum()), xytext=(0, 14), textcoords="offset points", ha="center",
+                      fontsize=8, color=_INK, arrowprops={"arrowstyle": "-", "color": _INK})  # fmt: skip
+    today = rows[rows["scenario"] == "today"]
+    if len(today):
+        axes.axhline(float(today["scenario_total_cost"].iloc[0]), color=_INK, lw=0.9, ls="--", label="today")
+    axes.set_xlabel("open nodes", fontsize=8)
+    axes.set_ylabel("cost a year", fontsize=8)
+    axes.legend(fontsize=7, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    return _markdown(figure, "cost by number of nodes")
+
+
 def echelons(targets: pd.DataFrame, plan: pd.DataFrame, types: pd.DataFrame) -> dg.MarkdownMetadataValue:
     """Safety stock by type of node: the targets in force beside what guaranteed service would hold."""
     figure, axes = _figure(7.2, 3.0)

@@ -126,6 +126,16 @@ class PlanningSettings(_Frozen):
     fixed_cost_per_order: float = Field(2.0, ge=0, description="of placing one replenishment line")
     longest_lot_days: float = Field(7.0, gt=0, description="days of demand that a lot covers, at most")
     min_net_gain_per_line: float = Field(1.0, ge=0, description="transfers that net less stay undone")
+    pilot_only: bool = Field(False, description="only lines inside the pilot cluster (nodes and SKUs with is_pilot) are proposed, others are shadows")
+    refurbish_cost_share: float = Field(0.2, ge=0, description="of the unit cost: what making a returned unit saleable costs")
+    liquidation_share: float = Field(0.3, ge=0, description="of the unit cost: what a liquidator pays")
+    design: Literal["monthly", "daily", "never"] = Field(
+        "monthly", description="when network and placement are designed: on the last day of a month, every day, or not"
+    )
+    least_saving_per_node: float = Field(25.0, ge=0, description="a year, of standing a SKU at one node more")
+    delivery_day_cost_per_unit: float = Field(0.0, ge=0, description="what a day of later delivery is held to cost, in placements")
+    design_seconds: float = Field(60.0, gt=0, description="HiGHS stops a design after so long, with the best it found and its bound")
+    twin_skus: int = Field(1_000, ge=10, description="SKUs, spread over the catalogue, whose targets the twin lives through each day")
     sample_paths: int = Field(256, ge=32)
 
 
@@ -134,6 +144,7 @@ class GateSettings(_Frozen):
 
     max_quarantined_share: float = Field(0.02, ge=0, le=1, description="of a file's lines")
     min_coverage_95: float = Field(0.85, ge=0, le=1, description="share of backtest days inside the central 95 % band, least")
+    max_service_shortfall: float = Field(0.02, ge=0, le=1, description="points by which attained service may miss the promised one")
     max_forecast_bias: float = Field(0.25, gt=0, description="|sum of forecast / sum of demand - 1| in the backtest, most")
 
 

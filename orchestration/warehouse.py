@@ -77,6 +77,7 @@ def columns_ddl(frame: Frame) -> str:
 def replace_day(connection: duckdb.DuckDBPyConnection, frame: Frame, rows: pd.DataFrame, *, as_of_date: str) -> int:
     """Write a day's rows of a decision table in place of what it held for that day; returns the row count."""
     connection.execute(f"create table if not exists {frame.name} ({columns_ddl(frame)})")
+    _add_columns(connection, frame)
     names = ", ".join(frame.fields)
     connection.register("_rows", rows)
     casts = ", ".join(f"{name}::{sql_type(column.kind)} as {name}" for name, column in frame.fields.items())
@@ -90,6 +91,14 @@ def replace_day(connection: duckdb.DuckDBPyConnection, frame: Frame, rows: pd.Da
     connection.execute("commit")
     connection.unregister("_rows")
     return len(rows)
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, frame: Frame) -> None:
+    """Columns that the frame has gained since the table was made stand empty in its older days."""
+    known = {row[0] for row in connection.execute(f"describe {frame.name}").fetchall()}
+    for name, column in frame.fields.items():
+        if name not in known:
+            connection.execute(f"alter table {frame.name} add column {name} {sql_type(column.kind)}")
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

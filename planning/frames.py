@@ -164,7 +164,7 @@ SKUS = Frame(
     "SKU",
     key="sku_id",
     columns="sku_id unit_cost unit_price",
-    nullable="name category volume_m3 weight_kg case_pack_units is_bulky supplier_lead_time_days "
+    nullable="name category volume_m3 weight_kg case_pack_units is_bulky is_pilot supplier_lead_time_days "
     "supplier_lead_time_std_days launched_date retired_date",
 )
 NODES = Frame(
@@ -269,7 +269,7 @@ STOCK_POSITIONS = Frame(
     columns="sku_id node_id on_hand_units reserved_units inbound_units unit_cost unit_price weight_kg case_pack_units "
     "holding_cost_rate_per_year handling_cost_per_unit presentation_units penalty_cost_per_unit cycle_service_level "
     "review_period_days lead_time_days lead_time_std_days is_bulky target_method",
-    nullable="replenished_from_node_id abc_class node_type min_units max_units min_days max_days fill_rate_target reason volume_m3 capacity_m3",
+    nullable="replenished_from_node_id abc_class node_type min_units max_units min_days max_days fill_rate_target reason volume_m3 capacity_m3 is_pilot",
     allowed={"target_method": TARGET_METHODS},
 )
 OPEN_LANES = Frame(
@@ -372,7 +372,7 @@ TRANSFERS = Frame(
     "destination_stockout_probability_before destination_stockout_probability_after reason_code status",
     nullable="runner_up_origin_node_id",
     allowed={
-        "status": ("proposed",),
+        "status": ("proposed", "shadow"),
         "reason_code": ("prevent_stockout", "raise_availability", "rebalance_surplus"),
     },
 )
@@ -380,8 +380,8 @@ REPLENISHMENTS = Frame(
     "plan.replenishments",
     "SKU, node and source it orders from",
     key="as_of_date sku_id node_id source",
-    columns="as_of_date sku_id node_id source ordered_units expected_date reason_code",
-    allowed={"reason_code": ("below_reorder_point", "parent_short")},
+    columns="as_of_date sku_id node_id source ordered_units expected_date reason_code status",
+    allowed={"reason_code": ("below_reorder_point", "parent_short"), "status": ("proposed", "shadow")},
 )
 NETWORK_DESIGN = Frame(
     "plan.network_design",
@@ -403,7 +403,7 @@ RETURN_DISPOSITIONS = Frame(
     "plan.return_dispositions",
     "SKU, node where returned units stand, and condition",
     key="as_of_date sku_id node_id condition",
-    columns="as_of_date sku_id node_id condition returned_units disposition unit_value value_here",
+    columns="as_of_date sku_id node_id condition returned_units disposition unit_value here_value",
     nullable="destination_node_id",
     allowed={"disposition": ("restock", "move", "refurbish", "liquidate", "scrap")},
 )

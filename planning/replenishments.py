@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from planning.frames import REPLENISHMENTS
 from planning.lot_sizes import whole_cases_down, whole_cases_up
+from planning.pilot import line_status
 from planning.review import days_to_review
 
 SUPPLIER = "supplier"
 
 
 def plan_replenishments(
-    *, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp
+    *, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp, pilot_only: bool
 ) -> pd.DataFrame:
     """Order up to the target where a review is due and the position after today's transfers stands at or below the reorder point.
 
@@ -25,6 +26,8 @@ def plan_replenishments(
     positions, targets, transfers : DataFrame
         Frames `stock_positions`, `plan.stock_targets`, `plan.transfers`.
     as_of_date : Timestamp
+    pilot_only : bool
+        Lines of nodes outside the pilot cluster are shadows.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def plan_replenishments(
             "reason_code": np.where(ordered < wanted, "parent_short", "below_reorder_point"),
         }
     )[wanted > 0]
+    lines = lines.assign(status=line_status(lines, positions, node_columns=("node_id",), pilot_only=pilot_only))
     return REPLENISHMENTS.check(lines.sort_values(["sku_id", "node_id"], ignore_index=True))
 
 

@@ -123,7 +123,7 @@ def return_dispositions(
                 "disposition": disposition,
                 "destination_node_id": destination,
                 "unit_value": np.round(value, 6),
-                "value_here": np.round(np.where(saleable, here, np.where(broken, received - refurbish_cost_share * cost, 0.0)), 6),
+                "here_value": np.round(np.where(saleable, here, np.where(broken, received - refurbish_cost_share * cost, 0.0)), 6),
             }
         ).sort_values(["sku_id", "node_id", "condition"], ignore_index=True)
     )

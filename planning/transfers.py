@@ -27,6 +27,7 @@ from planning.frames import OPEN_LANES, STOCK_POSITIONS, TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.lot_sizes import whole_cases_down
 from planning.marginal_value import DAYS_PER_YEAR, MarginalValues, stockout_probability
+from planning.pilot import line_status
 
 log = logging.getLogger(__name__)
 
@@ -307,7 +308,6 @@ def _explain(
             "destination_stockout_probability_after": after[destination],
             "runner_up_origin_node_id": _runner_up(problem, network, lines),
             "reason_code": _reason(before[destination], problem.positions["cycle_service_level"].to_numpy(dtype=float)[destination]),
-            "status": "proposed",
         }
     ).sort_values(["net_gain", "transfer_id"], ascending=[False, True], ignore_index=True)
 
@@ -320,6 +320,7 @@ def plan_transfers(
     lanes: pd.DataFrame,
     as_of_date: pd.Timestamp,
     min_net_gain_per_line: float,
+    pilot_only: bool,
 ) -> TransferPlan:
     """Move each unit where it is worth most.
 
@@ -335,6 +336,8 @@ def plan_transfers(
     as_of_date : Timestamp
     min_net_gain_per_line : float
         Lines that net less, in currency, are not worth a picker's walk.
+    pilot_only : bool
+        Lines that leave or enter a node outside the pilot cluster are shadows.
 
     Returns
     -------
@@ -364,4 +367,7 @@ def plan_transfers(
     log.info("transfer plan: %d lines, %d lanes closed, %d units trimmed", len(lines), len(closed), trimmed)
     if lines.empty:
         return TransferPlan(pd.DataFrame(columns=list(TRANSFERS.fields)), sorted(closed), trimmed)
-    return TransferPlan(TRANSFERS.check(_explain(lines, problem, network, demand, lanes, as_of_date)), sorted(closed), trimmed)
+    lines = _explain(lines, problem, network, demand, lanes, as_of_date)
+    ends = ("origin_node_id", "destination_node_id")
+    lines = lines.assign(status=line_status(lines, positions, node_columns=ends, pilot_only=pilot_only))
+    return TransferPlan(TRANSFERS.check(lines), sorted(closed), trimmed)

@@ -224,7 +224,7 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("spread_rank", "integer", 1, _ANY, "1 is the first node the SKU should stand at; empty where it should not"),
     ("disposition", "string", _ANY, _ANY, "what to do with the units: restock here, move, refurbish, liquidate or scrap"),
     ("unit_value", "float", _ANY, _ANY, "what one of them is worth there, after getting it there"),
-    ("value_here", "float", _ANY, _ANY, "what one is worth where it stands"),
+    ("here_value", "float", _ANY, _ANY, "what one is worth where it stands"),
     ("sku_node_count", "integer", 0, _ANY, "number of SKU-nodes"),
     ("promised_level", "float", 0, 1, "cycle service level that the targets promise, on average"),
     ("promised_fill_rate", "float", 0, 1, "fill rate that they promise, on average; empty where none does"),
@@ -288,7 +288,7 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("remedy", "string", _ANY, _ANY, "what to do about it"),
     # flags
     ("is_bulky", "boolean", _ANY, _ANY, "too large for the urban nodes"),
-    ("is_pilot", "boolean", _ANY, _ANY, "part of the pilot cluster"),
+    ("is_pilot", "boolean", _ANY, _ANY, "part of the pilot cluster; of a SKU empty is yes"),
     ("is_open", "boolean", _ANY, _ANY, "in use"),
     ("is_stocked", "boolean", _ANY, _ANY, "the node carries the SKU"),
     ("serves_bonded", "boolean", _ANY, _ANY, "goods under bond may travel on the lane"),

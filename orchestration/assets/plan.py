@@ -15,13 +15,15 @@ from orchestration.deployment import Deployment
 from orchestration.metadata import frame_schema, markdown_table
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
+from orchestration.service_trial import lived_service, service_curves
 from orchestration.settings import Settings
 from orchestration.warehouse import replace_day
 from planning.echelon_plan import echelon_targets
 from planning.errors import PlanningError
-from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, STOCK_TARGETS, TRANSFERS, Frame
-from planning.marginal_value import marginal_values
+from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, RETURN_DISPOSITIONS, SERVICE_ATTAINED, STOCK_TARGETS, TRANSFERS, Frame
+from planning.marginal_value import MarginalValues, marginal_values
 from planning.replenishments import plan_replenishments
+from planning.returns import return_dispositions
 from planning.stock_targets import stock_targets
 from planning.transfers import TransferPlan, cheapest_way_in, plan_transfers
 
@@ -55,7 +57,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             description=f"One row per {frame.grain}.",
             metadata={"dagster/column_schema": frame_schema(frame)},
         )
-        for frame in (STOCK_TARGETS, ECHELON_TARGETS)
+        for frame in (STOCK_TARGETS, ECHELON_TARGETS, SERVICE_ATTAINED)
     ]
 
     @dg.multi_asset(name="targets", specs=specs, pool=POOL, partitions_def=partitions, backfill_policy=ONE_RUN_A_DAY)
@@ -63,7 +65,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "targets")
-            with _refused_as_failure(STOCK_TARGETS, day):
+            with refused_as_failure(STOCK_TARGETS, day):
                 inputs = read_inputs(warehouse, deployment.settings, day)
                 rows = stock_targets(
                     positions=inputs.positions,
@@ -77,6 +79,9 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 )
             replace_day(warehouse, STOCK_TARGETS, rows, as_of_date=day.day)
             replace_day(warehouse, ECHELON_TARGETS, echelons, as_of_date=day.day)
+            with refused_as_failure(SERVICE_ATTAINED, day):
+                attained = lived_service(inputs, deployment.settings, day, rows, echelons)
+            replace_day(warehouse, SERVICE_ATTAINED, attained, as_of_date=day.day)
             types = warehouse.execute("select node_id, node_type from marts.dim_node").df()
         yield dg.MaterializeResult(
             asset_key=["plan", "stock_targets"],
@@ -85,6 +90,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 "safety_stock_units": float(rows["safety_stock_units"].sum()),
                 "repeated_forecast_days": inputs.repeated_days,
                 "unknown_stock_count": inputs.unknown_stock_count,
+                "inventory_service": pictures.inventory_service(*service_curves(inputs, rows)),
             },
         )
         yield dg.MaterializeResult(
@@ -95,15 +101,24 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 "echelons": pictures.echelons(rows, echelons, types),
             },
         )
+        yield dg.MaterializeResult(
+            asset_key=["plan", "service_attained"],
+            metadata={
+                "dagster/row_count": len(attained),
+                "segments": markdown_table(attained.drop(columns="as_of_date").round(4)),
+                "attained": pictures.attained(attained),
+            },
+        )
 
     @dg.asset(**shared(TRANSFERS, [*_INPUTS, ["plan", "stock_targets"]]), kinds={"numba", "duckdb"})
     def transfers(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "plan")
-            with _refused_as_failure(TRANSFERS, day):
+            with refused_as_failure(TRANSFERS, day):
                 inputs = read_inputs(warehouse, deployment.settings, day)
-                plan = _transfers(inputs, deployment.settings, day)
+                values = _values(inputs)
+                plan = _transfers(inputs, values, deployment.settings, day)
             replace_day(warehouse, TRANSFERS, plan.lines, as_of_date=day.day)
             nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
         return dg.MaterializeResult(metadata=_transfer_metadata(plan, inputs, nodes))
@@ -121,21 +136,52 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 for name in (STOCK_TARGETS.name, TRANSFERS.name)
             ]
             positions, _ = read_positions(warehouse, deployment.settings)
-            with _refused_as_failure(REPLENISHMENTS, day):
+            with refused_as_failure(REPLENISHMENTS, day):
                 rows = plan_replenishments(
-                    positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date)
-                )
+                    positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date),
+                    pilot_only=deployment.settings.planning.pilot_only,
+                )  # fmt: skip
             replace_day(warehouse, REPLENISHMENTS, rows, as_of_date=day.day)
         short = int((rows["reason_code"] == "parent_short").sum())
         return dg.MaterializeResult(
             metadata={"dagster/row_count": len(rows), "ordered_units": int(rows["ordered_units"].sum()), "parent_short_count": short}
         )
 
-    return [targets, transfers, replenishments]
+    @dg.asset(
+        **shared(RETURN_DISPOSITIONS, [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "transfers"]]), kinds={"numba", "duckdb"}
+    )
+    def dispositions(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+        planning = deployment.settings.planning
+        with deployment.warehouse() as warehouse:
+            day = read_day(warehouse)
+            gates.require(deployment, day, "plan")
+            inputs = read_inputs(warehouse, deployment.settings, day)
+            returned = warehouse.execute(_RETURNED, [day.as_of_date]).df()
+            with refused_as_failure(RETURN_DISPOSITIONS, day):
+                rows = return_dispositions(
+                    returned=returned,
+                    positions=inputs.positions,
+                    values=_values(inputs),
+                    lanes=inputs.lanes,
+                    as_of_date=pd.Timestamp(day.as_of_date),
+                    refurbish_cost_share=planning.refurbish_cost_share,
+                    liquidation_share=planning.liquidation_share,
+                )
+            replace_day(warehouse, RETURN_DISPOSITIONS, rows, as_of_date=day.day)
+        counted = rows.groupby("disposition", as_index=False).agg(lines=("sku_id", "size"), units=("returned_units", "sum"))
+        return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), "dispositions": markdown_table(counted)})
+
+    return [targets, transfers, replenishments, dispositions]
+
+
+_RETURNED = """
+select sku_id, node_id, condition, sum(returned_units)::bigint as returned_units from staging.stg_wms__returns
+where business_date = ? group by all order by all
+"""
 
 
 @contextmanager
-def _refused_as_failure(table: Frame, day: RunDay) -> Iterator[None]:
+def refused_as_failure(table: Frame, day: RunDay) -> Iterator[None]:
     """What planning refuses is said by the run, and is not tried again."""
     try:
         yield
@@ -143,9 +189,9 @@ def _refused_as_failure(table: Frame, day: RunDay) -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {table.name} for {day.day}: {error}", allow_retries=False) from error
 
 
-def _transfers(inputs: DayInputs, settings: Settings, day: RunDay) -> TransferPlan:
+def _values(inputs: DayInputs) -> MarginalValues:
     p = inputs.positions
-    values = marginal_values(
+    return marginal_values(
         demand=inputs.demand,
         position_units=inputs.position_units,
         unit_price=p["unit_price"].to_numpy(dtype=float),
@@ -154,13 +200,17 @@ def _transfers(inputs: DayInputs, settings: Settings, day: RunDay) -> TransferPl
         holding_cost_rate_per_year=p["holding_cost_rate_per_year"].to_numpy(dtype=float),
         later_cost_per_unit=cheapest_way_in(positions=p, lanes=inputs.lanes),
     )
+
+
+def _transfers(inputs: DayInputs, values: MarginalValues, settings: Settings, day: RunDay) -> TransferPlan:
     return plan_transfers(
-        positions=p,
+        positions=inputs.positions,
         demand=inputs.demand,
         values=values,
         lanes=inputs.lanes,
         as_of_date=pd.Timestamp(day.as_of_date),
         min_net_gain_per_line=settings.planning.min_net_gain_per_line,
+        pilot_only=settings.planning.pilot_only,
     )
 
 

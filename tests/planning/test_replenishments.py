@@ -14,7 +14,7 @@ def _targets(point: list[int], up_to: list[int]) -> pd.DataFrame:
 
 def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
     found = plan_replenishments(
-        positions=positions([10], case_pack_units=12, review_period_days=1), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY
+        positions=positions([10], case_pack_units=12, review_period_days=1), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY, pilot_only=False
     )
     assert found[["source", "ordered_units", "reason_code"]].to_numpy().tolist() == [["supplier", 24, "below_reorder_point"]]
 
@@ -26,6 +26,7 @@ def test_what_is_inbound_or_arrives_by_transfer_is_not_ordered_again() -> None:
         targets=_targets([14, 5], [30, 9]),
         transfers=moved,
         as_of_date=DAY,
+        pilot_only=False,
     )
     assert found.empty
 
@@ -36,6 +37,7 @@ def _from_a_parent_with(units: int) -> list[int]:
         targets=_targets([20, 10, 0], [60, 30, 0]),
         transfers=NONE,
         as_of_date=DAY,
+        pilot_only=False,
     )
     assert set(found["reason_code"]) == ({"parent_short"} if units < 90 else {"below_reorder_point"})
     return found["ordered_units"].tolist()
@@ -55,6 +57,7 @@ def test_a_large_lot_of_one_node_does_not_starve_another() -> None:
         targets=_targets([5, 20, 0], [500, 20, 0]),
         transfers=NONE,
         as_of_date=DAY,
+        pilot_only=False,
     )
     assert found["ordered_units"].tolist() == [10, 20]
 
@@ -66,6 +69,7 @@ def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
         targets=_targets([5, 0], [40, 0]),
         transfers=moved,
         as_of_date=DAY,
+        pilot_only=False,
     )
     assert found["ordered_units"].tolist() == [5]
 
@@ -73,7 +77,7 @@ def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
 def test_a_node_is_reviewed_once_a_period_on_its_own_day_and_orders_then_only() -> None:
     days = [DAY + pd.Timedelta(days=d) for d in range(14)]
     ordered = [
-        plan_replenishments(positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, as_of_date=day)["ordered_units"].sum()
+        plan_replenishments(positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, as_of_date=day, pilot_only=False)["ordered_units"].sum()
         for day in days
     ]
     assert sorted(ordered) == [0] * 12 + [30] * 2

@@ -22,7 +22,7 @@ def test_a_unit_that_sells_where_it_came_back_stays() -> None:
 
 def test_a_unit_that_nobody_wants_here_goes_where_it_is_worth_most_less_the_lane() -> None:
     row = _disposed([5, 5], [0, 9])
-    assert (row["disposition"], row["destination_node_id"], row["unit_value"], row["value_here"]) == ("move", "n1", 8.0, 0.0)
+    assert (row["disposition"], row["destination_node_id"], row["unit_value"], row["here_value"]) == ("move", "n1", 8.0, 0.0)
 
 
 def test_a_lane_that_costs_more_than_the_sale_leaves_it_to_the_liquidator() -> None:

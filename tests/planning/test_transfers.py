@@ -24,7 +24,7 @@ def positions(on_hand: list[int], **columns: object) -> pd.DataFrame:
         "presentation_units": 0, "penalty_cost_per_unit": 0.0, "cycle_service_level": 0.95, "review_period_days": 7, "lead_time_days": 0.0,
         "lead_time_std_days": 0.0, "is_bulky": False, "replenished_from_node_id": None, "abc_class": "A", "min_units": None, "max_units": None,
         "min_days": None, "max_days": None, "target_method": "cycle service level", "fill_rate_target": None, "reason": None, "volume_m3": None,
-        "capacity_m3": None, "node_type": None,
+        "capacity_m3": None, "node_type": None, "is_pilot": None,
     }  # fmt: skip
     return pd.DataFrame(base | columns)
 
@@ -57,7 +57,7 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
 
 
 def plan(
-    on_hand: list[int], samples: np.ndarray, lane: pd.DataFrame, least: float = 0.0, holding: float = 0.0, **columns: object
+    on_hand: list[int], samples: np.ndarray, lane: pd.DataFrame, least: float = 0.0, holding: float = 0.0, pilot_only: bool = False, **columns: object
 ) -> TransferPlan:
     sampled = demand(samples)
     return plan_transfers(
@@ -67,6 +67,7 @@ def plan(
         lanes=lane,
         as_of_date=DAY,
         min_net_gain_per_line=least,
+        pilot_only=pilot_only,
     )
 
 
@@ -118,6 +119,13 @@ def test_a_full_lane_keeps_whole_cases_and_says_what_it_trimmed() -> None:
     found = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS, capacity_units_per_day=10), case_pack_units=4)
     assert found.lines["transfer_units"].sum() == 8
     assert found.trimmed_units > 0
+
+
+def test_with_the_pilot_switch_lines_that_leave_the_cluster_are_shadows() -> None:
+    cluster = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS), pilot_only=True, is_pilot=[True, True]).lines
+    outside = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS), pilot_only=True, is_pilot=[True, False]).lines
+    assert (cluster["status"].tolist(), outside["status"].tolist()) == (["proposed"], ["shadow"])
+    assert cluster["transfer_units"].tolist() == outside["transfer_units"].tolist()
 
 
 def test_the_runner_up_is_the_next_best_origin() -> None:

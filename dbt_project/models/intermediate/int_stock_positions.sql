@@ -51,6 +51,7 @@ select
     nodes.handling_cost_per_unit,
     skus.volume_m3,
     nodes.capacity_m3,
+    skus.is_pilot and nodes.is_pilot as is_pilot,
     coalesce(ruled.presentation_units, 0) as presentation_units,
     ruled.* exclude (sku_id, node_id, presentation_units),
     coalesce(lead.lead_time_days, skus.supplier_lead_time_days) as lead_time_days,

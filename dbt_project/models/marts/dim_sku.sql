@@ -9,6 +9,7 @@ select
     skus.weight_kg,
     skus.case_pack_units,
     skus.is_bulky,
+    skus.is_pilot,
     skus.supplier_lead_time_days,
     skus.supplier_lead_time_std_days,
     skus.is_supplier_lead_time_assumed,

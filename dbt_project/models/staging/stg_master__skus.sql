@@ -10,6 +10,7 @@ select
     coalesce(weight_kg, 0) as weight_kg,
     coalesce(case_pack_units, 1) as case_pack_units,
     coalesce(is_bulky, false) as is_bulky,
+    coalesce(is_pilot, true) as is_pilot,
     coalesce(supplier_lead_time_days, 14) as supplier_lead_time_days,
     supplier_lead_time_days is null as is_supplier_lead_time_assumed,
     coalesce(supplier_lead_time_std_days, 0) as supplier_lead_time_std_days,

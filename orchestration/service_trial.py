@@ -1,0 +1,96 @@
+"""The day's targets in the twin, and the curve they stand on.
+
+Belongs here: choosing the SKUs of the trial, and running it. Does not: the trial (`planning/attained_service.py`).
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestration.decisions import DayInputs
+from orchestration.run_day import RunDay
+from orchestration.settings import Settings
+from planning.attained_service import live, service_attained, trial
+from planning.interval_demand import IntervalDemand, service_at, smallest_units
+from planning.lead_time_demand import DemandFlows
+from planning.lead_times import LeadTimes
+from planning.safety_stock import textbook_safety_stock
+from planning.twin_policies import Knowledge
+
+_LEVELS = (0.6, 0.75, 0.85, 0.9, 0.95, 0.98, 0.99)
+
+
+def knowledge(inputs: DayInputs, day: pd.Timestamp, *, most_skus: int | None = None) -> tuple[Knowledge, NDArray[np.int64]]:
+    """What a policy may know, for SKUs spread evenly over the catalogue, and the rows of the positions that are theirs."""
+    f = inputs.flows
+    n_skus = len(f.row_start) - 1
+    step = 1 if most_skus is None else max(1, -(-n_skus // most_skus))
+    sku_kept = np.arange(n_skus) % step == 0
+    keep = np.repeat(sku_kept, np.diff(f.row_start))
+    row, flow_kept = np.cumsum(keep) - 1, keep[f.flow_row]
+    series_kept = np.zeros(len(f.means), bool)
+    series_kept[f.flow_series[flow_kept]] = True
+    series = np.cumsum(series_kept) - 1
+    flows = DemandFlows(
+        means=f.means[series_kept],
+        dispersions=f.dispersions[series_kept],
+        flow_series=series[f.flow_series[flow_kept]],
+        flow_row=row[f.flow_row[flow_kept]],
+        flow_share=f.flow_share[flow_kept],
+        flow_start=np.r_[0, np.cumsum(np.diff(f.flow_start)[sku_kept])],
+        row_start=np.r_[0, np.cumsum(np.diff(f.row_start)[sku_kept])],
+        parent_row=np.where(f.parent_row[keep] >= 0, row[f.parent_row[keep]], -1),
+    )
+    leads = LeadTimes(inputs.lead_times.days, inputs.lead_times.shares, inputs.lead_times.kind[keep])
+    positions = inputs.positions[keep].reset_index(drop=True)
+    know = Knowledge(positions, inputs.lanes, flows, leads, inputs.level_correlation, inputs.region_correlation, day)
+    return know, np.flatnonzero(keep)
+
+
+def lived_service(inputs: DayInputs, settings: Settings, day: RunDay, targets: pd.DataFrame, echelons: pd.DataFrame) -> pd.DataFrame:
+    """Frame `plan.service_attained`: the targets in force, and beside them what guaranteed service would attain."""
+    know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), most_skus=settings.planning.twin_skus)
+    stage = trial(know, seed=1)
+    mine, other = targets.iloc[rows].reset_index(drop=True), echelons.iloc[rows].reset_index(drop=True)
+    point, top = mine["reorder_point_units"].to_numpy(dtype=np.int64), mine["order_up_to_units"].to_numpy(dtype=np.int64)
+    per_day = mine["demand_mean_units"].to_numpy(dtype=float) / mine["protection_days"].to_numpy(dtype=float)
+    base = np.ceil(per_day * other["net_replenishment_days"].to_numpy(dtype=float) + other["safety_stock_units"].to_numpy(dtype=float))
+    waits = per_day * other["inbound_service_days"].to_numpy(dtype=float)  # on order for as long as the parent may take
+    guaranteed = np.ceil(base + np.maximum(waits - per_day * other["inbound_service_days"].to_numpy(dtype=float), 0)).astype(np.int64)
+    parts = []
+    for method, low, high in (("targets", point, np.maximum(top, point)), ("guaranteed service", guaranteed - 1, guaranteed)):
+        lived = live(stage, reorder_point=low, order_up_to_units=high)
+        parts.append(service_attained(stage, lived, mine, method=method))
+    return pd.concat(parts, ignore_index=True)
+
+
+Curve = list[tuple[float, float]]
+
+
+def service_curves(inputs: DayInputs, targets: pd.DataFrame) -> tuple[dict[str, Curve], tuple[float, float]]:
+    """Money in safety stock and expected fill rate at several levels, of the mixture and of the textbook formula, and of the targets in force."""
+    demand, cost = inputs.interval, inputs.positions["unit_cost"].to_numpy(dtype=float)
+    lead_std, mean = inputs.lead_times.std_days, demand.expected_units
+    days = demand.protection_days
+
+    def point(units: NDArray[np.float64]) -> tuple[float, float]:
+        _, short = service_at(demand, np.maximum(units, 0).astype(np.int64))
+        return float(np.sum((units - mean) * cost)), float(1 - short.sum() / max(mean.sum(), 1e-9))
+
+    curves: dict[str, Curve] = {"mixture over lead times": [], "textbook formula": []}
+    for level in _LEVELS:
+        curves["mixture over lead times"].append(point(_smallest(demand, level).astype(float)))
+        safety = textbook_safety_stock(
+            cycle_service_level=np.full(len(mean), level),
+            demand_mean_units_per_day=mean / days,
+            demand_std_units_per_day=np.sqrt(demand.daily_variance),
+            lead_time_days=days,
+            lead_time_std_days=lead_std,
+        )
+        curves["textbook formula"].append(point(np.ceil(mean + safety)))
+    return curves, point(targets["reorder_point_units"].to_numpy(dtype=float))
+
+
+def _smallest(demand: IntervalDemand, level: float) -> NDArray[np.int64]:
+    n = len(demand.shares)
+    return smallest_units(demand, cycle_service_level=np.full(n, level), most_shortage_units=np.full(n, np.inf))
