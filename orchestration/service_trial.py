@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from orchestration.decisions import DayInputs
 from orchestration.run_day import RunDay
 from orchestration.settings import Settings
-from planning.attained_service import live, service_attained, trial
+from planning.attained_service import live, live_base_stock, service_attained, trial
+from planning.frames import SERVICE_ATTAINED
 from planning.interval_demand import IntervalDemand, service_at, smallest_units
 from planning.lead_time_demand import DemandFlows
 from planning.lead_times import LeadTimes
 from planning.safety_stock import textbook_safety_stock
 from planning.twin_policies import Knowledge
 
+_MOST_DRAWS = 8  # a small catalogue lives more than one story
 _LEVELS = (0.6, 0.75, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 
@@ -50,18 +52,26 @@ def knowledge(inputs: DayInputs, day: pd.Timestamp, *, most_skus: int | None = N
 def lived_service(inputs: DayInputs, settings: Settings, day: RunDay, targets: pd.DataFrame, echelons: pd.DataFrame) -> pd.DataFrame:
     """Frame `plan.service_attained`: the targets in force, and beside them what guaranteed service would attain."""
     know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), most_skus=settings.planning.twin_skus)
-    stage = trial(know, seed=1)
     mine, other = targets.iloc[rows].reset_index(drop=True), echelons.iloc[rows].reset_index(drop=True)
     point, top = mine["reorder_point_units"].to_numpy(dtype=np.int64), mine["order_up_to_units"].to_numpy(dtype=np.int64)
     per_day = mine["demand_mean_units"].to_numpy(dtype=float) / mine["protection_days"].to_numpy(dtype=float)
-    base = np.ceil(per_day * other["net_replenishment_days"].to_numpy(dtype=float) + other["safety_stock_units"].to_numpy(dtype=float))
-    waits = per_day * other["inbound_service_days"].to_numpy(dtype=float)  # on order for as long as the parent may take
-    guaranteed = np.ceil(base + np.maximum(waits - per_day * other["inbound_service_days"].to_numpy(dtype=float), 0)).astype(np.int64)
+    # a node that makes others wait serves its own customers at once, out of stock for the days that it promises
+    own = know.own_units_per_day() * other["service_days"].to_numpy(dtype=float)
+    covered = per_day * other["net_replenishment_days"].to_numpy(dtype=float)
+    guaranteed = np.ceil(covered + own + other["safety_stock_units"].to_numpy(dtype=float)).astype(np.int64)
+    draws = int(np.clip(-(-settings.planning.twin_skus // max(mine["sku_id"].nunique(), 1)), 1, _MOST_DRAWS))
     parts = []
-    for method, low, high in (("targets", point, np.maximum(top, point)), ("guaranteed service", guaranteed - 1, guaranteed)):
-        lived = live(stage, reorder_point=low, order_up_to_units=high)
-        parts.append(service_attained(stage, lived, mine, method=method))
-    return pd.concat(parts, ignore_index=True)
+    for seed in range(draws):
+        stage = trial(know, seed=seed)
+        lived = {
+            "targets": live(stage, reorder_point=point, order_up_to_units=np.maximum(top, point)),
+            "guaranteed service": live_base_stock(stage, base_stock=guaranteed),
+        }
+        parts += [service_attained(stage, one, mine, method=method) for method, one in lived.items()]
+    keys = list(SERVICE_ATTAINED.keys)
+    mean = pd.concat(parts).groupby(keys, as_index=False).mean()
+    shares = ["promised_level", "attained_level", "attained_fill_rate", "promised_fill_rate"]
+    return SERVICE_ATTAINED.check(mean.assign(**mean[shares].round(6), sku_node_count=mean["sku_node_count"].astype(int)))
 
 
 Curve = list[tuple[float, float]]

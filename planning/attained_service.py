@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from planning.frames import SERVICE_ATTAINED
 from planning.lead_time_demand import _SCORES, DemandFlows, _add_flow, _normal, extend_horizon, path_seeds
 from planning.twin import Lived, Policy, Scenario, TwinNetwork, dense_units, simulate, twin_network
-from planning.twin_policies import Knowledge, order_up_to, reviews
+from planning.twin_policies import Knowledge, echelon_units, order_up_to, reviews
 
 WARM_UP_DAYS, LIVED_DAYS = 28, 84
 
@@ -95,9 +95,21 @@ def trial(know: Knowledge, *, seed: int) -> Trial:
 
 
 def live(trial: Trial, *, reorder_point: NDArray[np.int64], order_up_to_units: NDArray[np.int64]) -> Lived:
-    """Live the trial under targets of the rows of its positions, beginning with full shelves."""
+    """Live the trial under targets of the rows of its positions, each node on its own, beginning with full shelves."""
     point, top = (dense_units(trial.network, trial.know.positions, units) for units in (reorder_point, order_up_to_units))
-    policy: Policy = order_up_to(point, top, is_due=reviews(trial.know, trial.network), from_supplier=True)
+    return _lived(trial, top, order_up_to(point, top, is_due=reviews(trial.know, trial.network), from_supplier=True))
+
+
+def live_base_stock(trial: Trial, *, base_stock: NDArray[np.int64]) -> Lived:
+    """Live the trial under base stocks of which every order is passed on, as guaranteed service has it, beginning with full shelves."""
+    top = dense_units(trial.network, trial.know.positions, base_stock)
+    whole = echelon_units(trial.network, top)
+    return _lived(
+        trial, top, order_up_to(whole - 1, whole, is_due=reviews(trial.know, trial.network), from_supplier=True, is_echelon=True)
+    )  # fmt: skip
+
+
+def _lived(trial: Trial, top: NDArray[np.int64], policy: Policy) -> Lived:
     scenario = trial.scenario
     return simulate(
         trial.network,

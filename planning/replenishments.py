@@ -21,6 +21,9 @@ def plan_replenishments(
 ) -> pd.DataFrame:
     """Order up to the target where a review is due and the position after today's transfers stands at or below the reorder point.
 
+    Between reviews a node orders that cannot wait: its position is below what will be asked of it before the next review's order arrives. So does one
+    whose parent was short at the review.
+
     Parameters
     ----------
     positions, targets, transfers : DataFrame
@@ -35,7 +38,8 @@ def plan_replenishments(
         Frame `plan.replenishments`. A parent that cannot serve all its children first brings them towards their reorder points, each by the
         same share of what it misses, then shares what is left of it for the rest of their lots, in whole cases; the line says ``parent_short``.
     """
-    rows = positions.merge(targets[["sku_id", "node_id", "reorder_point_units", "order_up_to_units"]], on=["sku_id", "node_id"])
+    wanted_of = ["sku_id", "node_id", "reorder_point_units", "order_up_to_units", "demand_mean_units", "protection_days"]
+    rows = positions.merge(targets[wanted_of], on=["sku_id", "node_id"])
     out = transfers.groupby(["sku_id", "origin_node_id"])["transfer_units"].sum()
     into = transfers.groupby(["sku_id", "destination_node_id"])["transfer_units"].sum()
     key = pd.MultiIndex.from_frame(rows[["sku_id", "node_id"]])
@@ -44,10 +48,8 @@ def plan_replenishments(
     free = (rows["on_hand_units"] - rows["reserved_units"] - rows["presentation_units"]).to_numpy(dtype=float) - leaving
     position = (rows["on_hand_units"] - rows["reserved_units"] + rows["inbound_units"]).to_numpy(dtype=float) - leaving + arriving
     pack = rows["case_pack_units"].to_numpy(dtype=np.int64)
-    due = days_to_review(
-        node_ids=rows["node_id"], review_period_days=rows["review_period_days"].to_numpy(dtype=np.int64), as_of_date=as_of_date.date()
-    )
-    short = (due == 0) & (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
+    is_due, cannot_wait = _who_orders(rows, position, as_of_date)
+    short = (is_due | cannot_wait) & (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
     wanted = np.where(short, whole_cases_up(np.maximum(rows["order_up_to_units"] - position, 0), pack), 0)
 
     needed = np.where(short, whole_cases_up(np.maximum(rows["reorder_point_units"] - position, 0), pack), 0)
@@ -66,11 +68,21 @@ def plan_replenishments(
             "source": rows["source"],
             "ordered_units": ordered,
             "expected_date": as_of_date + pd.to_timedelta(1 + np.ceil(rows["lead_time_days"].to_numpy(dtype=float)), unit="D"),
-            "reason_code": np.where(ordered < wanted, "parent_short", "below_reorder_point"),
+            "reason_code": np.select([ordered < wanted, is_due], ["parent_short", "below_reorder_point"], "cannot_wait"),
         }
     )[wanted > 0]
     lines = lines.assign(status=line_status(lines, positions, node_columns=("node_id",), pilot_only=pilot_only))
     return REPLENISHMENTS.check(lines.sort_values(["sku_id", "node_id"], ignore_index=True))
+
+
+def _who_orders(rows: pd.DataFrame, position: NDArray[np.float64], as_of_date: pd.Timestamp) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows whose review is due, and others whose safety stock is gone with the expected demand until the next one's order arrives."""
+    to_review = days_to_review(
+        node_ids=rows["node_id"], review_period_days=rows["review_period_days"].to_numpy(dtype=np.int64), as_of_date=as_of_date.date()
+    )
+    per_day = (rows["demand_mean_units"] / rows["protection_days"]).to_numpy(dtype=float)
+    exposed = per_day * (to_review + rows["lead_time_days"].to_numpy(dtype=float))
+    return to_review == 0, (to_review > 0) & (position < exposed)
 
 
 def _shared(rows: pd.DataFrame, asked: NDArray[np.int64], stock: NDArray[np.float64], pack: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,8 +5,9 @@ Belongs here: the choice for each SKU, node and condition. Does not: the value o
 Notes
 -----
 Saleable units already stand in the stock of the node that took them: keeping them is worth what giving them away would cost, sending them what
-receiving them is worth elsewhere less the lane. Units to refurbish are worth the best of all nodes less the work. Against both stands what a
-liquidator pays.
+receiving them is worth elsewhere less the lane. A unit that does not sell within the horizon saves a purchase later: it keeps its unit cost, less
+what holding it costs until the stock before it is sold. Units to refurbish are worth the best of all nodes less the work. Against all stands what
+a liquidator pays.
 """
 
 import numba
@@ -15,30 +16,40 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planning.frames import RETURN_DISPOSITIONS
-from planning.marginal_value import MarginalValues
+from planning.marginal_value import DAYS_PER_YEAR, MarginalValues
 from planning.min_cost_flow import give_cost, receive_value
 
 SALEABLE, REFURBISH, SCRAP = "saleable", "refurbish", "scrap"
 
 
 @numba.njit(cache=True)
+def _worth(
+    sellable: NDArray[np.int32], urgent: NDArray[np.int32], units: int, shortage: float, later: float, holding: float, kept: float
+) -> float:
+    """Value of one of so many units received."""
+    sold = receive_value(sellable, urgent, 0, units, 1.0, 1.0, 0.0) / units
+    return receive_value(sellable, urgent, 0, units, shortage, later, holding) / units + (1.0 - sold) * kept
+
+
+@numba.njit(cache=True)
 def _best_elsewhere(
     row: NDArray[np.int64], units: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64], lane_cost: NDArray[np.float64],
     sellable: NDArray[np.int32], urgent: NDArray[np.int32], surplus: NDArray[np.int32], shortage: NDArray[np.float64],
-    later: NDArray[np.float64], holding: NDArray[np.float64], here: NDArray[np.float64], received: NDArray[np.float64],
+    later: NDArray[np.float64], holding: NDArray[np.float64], kept: NDArray[np.float64], here: NDArray[np.float64], received: NDArray[np.float64],
     best: NDArray[np.float64], at: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Value of a unit where it is (kept, and received anew), and at the best other row of its SKU; -1 where no lane leads on."""
     for i in range(row.size):
         r, u = row[i], units[i]
-        here[i] = give_cost(surplus[r], 0, u, shortage[r], holding[r]) / u
-        received[i] = receive_value(sellable[r], urgent[r], 0, u, shortage[r], later[r], holding[r]) / u
+        sold = give_cost(surplus[r], 0, u, 1.0, 0.0) / u
+        here[i] = give_cost(surplus[r], 0, u, shortage[r], holding[r]) / u + (1.0 - sold) * kept[r]
+        received[i] = _worth(sellable[r], urgent[r], u, shortage[r], later[r], holding[r], kept[r])
         best[i], at[i] = -np.inf, -1
         for other in range(first[i], last[i]):
             cost = lane_cost[i, other - first[i]]
             if other == r or not np.isfinite(cost):
                 continue
-            value = receive_value(sellable[other], urgent[other], 0, u, shortage[other], later[other], holding[other]) / u - cost
+            value = _worth(sellable[other], urgent[other], u, shortage[other], later[other], holding[other], kept[other]) - cost
             if value > best[i]:
                 best[i], at[i] = value, other
 
@@ -48,6 +59,7 @@ def return_dispositions(
     returned: pd.DataFrame,
     positions: pd.DataFrame,
     values: MarginalValues,
+    units_per_day: NDArray[np.float64],
     lanes: pd.DataFrame,
     as_of_date: pd.Timestamp,
     refurbish_cost_share: float,
@@ -63,6 +75,8 @@ def return_dispositions(
         Frame `stock_positions`, rows of a SKU together.
     values : MarginalValues
         Aligned with ``positions``.
+    units_per_day : ndarray of shape (n_rows,)
+        Expected demand of each row and those it replenishes.
     lanes : DataFrame
         Frame `open_lanes`.
     as_of_date : Timestamp
@@ -87,7 +101,8 @@ def return_dispositions(
     v = values
     _best_elsewhere(
         row, units, first, last, _lane_costs(positions, lanes, row, first, last), v.sellable_units, v.urgent_units, v.surplus_units,
-        v.shortage_cost_per_unit, v.later_value_per_unit, v.holding_cost_per_unit, here, received, best, at,
+        v.shortage_cost_per_unit, v.later_value_per_unit, v.holding_cost_per_unit,
+        _kept_value(positions, units_per_day), here, received, best, at,
     )  # fmt: skip
     cost = rows["unit_cost"].to_numpy(dtype=float)
     sold_off, worked = liquidation_share * cost, np.maximum(received, best) - refurbish_cost_share * cost
@@ -127,6 +142,14 @@ def return_dispositions(
             }
         ).sort_values(["sku_id", "node_id", "condition"], ignore_index=True)
     )
+
+
+def _kept_value(positions: pd.DataFrame, units_per_day: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit cost less holding until what stands and comes is sold; nothing where nobody asks."""
+    stock = (positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=float)
+    days = np.divide(stock, units_per_day, out=np.full(len(stock), np.inf), where=units_per_day > 0)
+    held = positions["holding_cost_rate_per_year"].to_numpy(dtype=float) * np.minimum(days, 1e6) / DAYS_PER_YEAR
+    return np.where(units_per_day > 0, positions["unit_cost"].to_numpy(dtype=float) * np.clip(1.0 - held, 0.0, 1.0), 0.0)
 
 
 def _lane_costs(

@@ -99,24 +99,47 @@ def do_nothing(view: View) -> Moves:
 
 
 def order_up_to(
-    reorder_point: NDArray[np.int64], top: NDArray[np.int64], *, is_due: Callable[[int], NDArray[np.bool_]] | None = None,
+    reorder_point: NDArray[np.int64],
+    top: NDArray[np.int64],
+    *,
+    is_due: Callable[[int], NDArray[np.bool_]] | None = None,
     from_supplier: bool = False,
-) -> Policy:  # fmt: skip
+    is_echelon: bool = False,
+) -> Policy:
     """Ask the parent (and where there is none the supplier) for what is missing to ``top`` wherever the position is at or below the reorder point.
 
-    Both of shape (n_nodes, n_skus); ``is_due`` says of which of them a day is a review, every day being one without it.
+    Both of shape (n_nodes, n_skus); ``is_due`` says of which of them a day is a review, every day being one without it. What a parent could not
+    send is asked for again every day until the next review. With ``is_echelon`` levels and positions are those of a node and all below it, so that
+    a node that holds nothing still orders what its customers' nodes wait for.
     """
+    owed = np.zeros_like(top)
 
     def policy(view: View) -> Moves:
-        position = view.position
-        wanted = np.where((position <= reorder_point) & (top > position), top - position, 0) * view.network.is_carried
-        if is_due is not None:
-            wanted = wanted * is_due(view.day)
-        roots = (view.network.parent_lane < 0)[:, None]
-        ordered = whole_cases_up(np.where(roots, wanted, 0), view.network.case_pack_units) if from_supplier else None
-        return Moves(from_parents(view, np.where(roots, 0, wanted)), ordered)
+        nonlocal owed
+        network = view.network
+        position = echelon_units(network, view.position) if is_echelon else view.position
+        wanted = np.where((position <= reorder_point) & (top > position), top - position, 0) * network.is_carried
+        due = np.ones_like(wanted, bool) if is_due is None else np.broadcast_to(is_due(view.day), wanted.shape)
+        asked = np.where(due, wanted, owed if view.day else 0)
+        roots = (network.parent_lane < 0)[:, None]
+        ordered = whole_cases_up(np.where(roots, asked, 0), network.case_pack_units) if from_supplier else None
+        lanes = from_parents(view, np.where(roots, 0, asked))
+        owed = np.maximum(asked - lanes[network.parent_lane], 0) * ~roots
+        return Moves(lanes, ordered)
 
     return policy
+
+
+def echelon_units(network: TwinNetwork, units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Units of each node and of all nodes that it replenishes, directly or not."""
+    parent = np.where(network.parent_lane >= 0, network.lane_origin[network.parent_lane], -1)
+    total = units.copy()
+    at = parent.copy()
+    while (at >= 0).any():
+        below = np.flatnonzero(at >= 0)
+        np.add.at(total, at[below], units[below])
+        at = np.where(at >= 0, parent[at], -1)
+    return total
 
 
 def _rounded(know: Knowledge, network: TwinNetwork, units: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -162,6 +162,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                     returned=returned,
                     positions=inputs.positions,
                     values=_values(inputs),
+                    units_per_day=inputs.interval.expected_units / inputs.interval.protection_days,
                     lanes=inputs.lanes,
                     as_of_date=pd.Timestamp(day.as_of_date),
                     refurbish_cost_share=planning.refurbish_cost_share,

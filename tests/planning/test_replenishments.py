@@ -1,14 +1,17 @@
+import numpy as np
 import pandas as pd
 
 from planning.replenishments import plan_replenishments
+from planning.review import days_to_review
 from tests.planning.test_transfers import DAY, positions
 
 NONE = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
 
 
-def _targets(point: list[int], up_to: list[int]) -> pd.DataFrame:
+def _targets(point: list[int], up_to: list[int], per_day: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(
-        {"sku_id": "s", "node_id": [f"n{i}" for i in range(len(point))], "reorder_point_units": point, "order_up_to_units": up_to}
+        {"sku_id": "s", "node_id": [f"n{i}" for i in range(len(point))], "reorder_point_units": point, "order_up_to_units": up_to,
+         "demand_mean_units": 7.0 * per_day, "protection_days": 7.0}
     )
 
 
@@ -83,3 +86,18 @@ def test_a_node_is_reviewed_once_a_period_on_its_own_day_and_orders_then_only() 
     assert sorted(ordered) == [0] * 12 + [30] * 2
     first, second = (i for i, units in enumerate(ordered) if units)
     assert second - first == 7
+
+
+def test_between_reviews_a_node_orders_only_what_cannot_wait_for_the_next() -> None:
+    off = next(d for d in (DAY + pd.Timedelta(days=i) for i in range(7)) if days_to_review(
+        node_ids=pd.Series(["n0"]), review_period_days=np.array([7]), as_of_date=d.date())[0] == 4)  # fmt: skip
+
+    def lines(on_hand: int) -> list[str]:
+        found = plan_replenishments(
+            positions=positions([on_hand], lead_time_days=1.0), targets=_targets([20], [20], per_day=2.0), transfers=NONE, as_of_date=off,
+            pilot_only=False,
+        )  # fmt: skip
+        return found["reason_code"].tolist()
+
+    assert lines(10) == []  # five days at two a day
+    assert lines(9) == ["cannot_wait"]

@@ -10,7 +10,7 @@ def _disposed(on_hand: list[int], wanted: list[int], condition: str = "saleable"
     sampled = demand(np.repeat(np.array(wanted)[:, None], 32, axis=1))
     return return_dispositions(
         returned=pd.DataFrame({"sku_id": ["s"], "node_id": ["n0"], "condition": [condition], "returned_units": [2]}),
-        positions=positions(on_hand), values=values(sampled, on_hand), lanes=lanes([("n0", "n1")], cost), as_of_date=DAY,
+        positions=positions(on_hand), values=values(sampled, on_hand), units_per_day=np.array(wanted) / 7, lanes=lanes([("n0", "n1")], cost), as_of_date=DAY,
         refurbish_cost_share=0.2, liquidation_share=liquidation,
     ).iloc[0]  # fmt: skip
 
@@ -31,6 +31,11 @@ def test_a_lane_that_costs_more_than_the_sale_leaves_it_to_the_liquidator() -> N
     assert _disposed([5, 5], [0, 9], cost=11.0, liquidation=0.0)["disposition"] == "restock"
 
 
+def test_a_unit_that_sells_later_saves_a_purchase_and_is_not_sold_off() -> None:
+    row = _disposed([15, 15], [7, 7], cost=11.0)
+    assert (row["disposition"], row["unit_value"]) == ("restock", 1.0)
+
+
 def test_work_is_done_on_a_unit_that_sells_for_more_than_the_work() -> None:
     row = _disposed([0, 0], [9, 0], condition="refurbish")
     assert (row["disposition"], row["unit_value"]) == ("refurbish", 9.8)
@@ -41,7 +46,7 @@ def test_work_is_done_on_a_unit_that_sells_for_more_than_the_work() -> None:
 def test_returns_of_a_sku_that_no_node_carries_make_no_line() -> None:
     found = return_dispositions(
         returned=pd.DataFrame({"sku_id": ["gone"], "node_id": ["n0"], "condition": ["saleable"], "returned_units": [1]}),
-        positions=positions([1]), values=values(demand(np.zeros((1, 8))), [1]), lanes=lanes([]), as_of_date=DAY, refurbish_cost_share=0.2,
+        positions=positions([1]), values=values(demand(np.zeros((1, 8))), [1]), units_per_day=np.zeros(1), lanes=lanes([]), as_of_date=DAY, refurbish_cost_share=0.2,
         liquidation_share=0.3,
     )  # fmt: skip
     assert found.empty
