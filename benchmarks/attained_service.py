@@ -121,7 +121,7 @@ def m5(data: Path) -> None:
 
     from benchmarks.twin import m5_inputs
 
-    inputs, settings = m5_inputs(data, Path(".nodewise/twin/m5"))
+    inputs, _settings = m5_inputs(data, Path(".nodewise/twin/m5"))
     day = dt.date(2016, 4, 24)
     rows = duckdb.sql(
         f"""select item_id as sku_id, store_id as node_id, (date - date '{day}' - 1) // 7 as week, sum(units)::bigint as units

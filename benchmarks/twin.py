@@ -194,20 +194,21 @@ def demo_worlds(folder: Path, sku_count: int) -> tuple[Knowledge, TwinNetwork, l
                 dense_units(network, know.positions, know.positions["on_hand_units"].to_numpy(dtype=np.int64)),
                 _lane_days(network, lanes, know, rng),
                 cover_units=cover,
-            )  # fmt: skip
+            )
         )
     return know, network, worlds, settings
 
 
 def m5_deployment(data: Path, folder: Path) -> Settings:
-    """M5 planned on the evening of 2016-04-24, once."""
+    """M5 planned on the evening of 2016-04-24 by the code as it is."""
     from benchmarks.real.m5 import write_deployment
 
     path = folder / "settings.yaml"
-    if not (folder / "warehouse.duckdb").exists():
+    if not path.exists():
         path = write_deployment(data, folder, _PUBLISHED_LAST_DAY)
-        _plan(load_settings(path), _PUBLISHED_LAST_DAY)
-    return load_settings(path)
+    settings = load_settings(path)
+    _plan(settings, _PUBLISHED_LAST_DAY)
+    return settings
 
 
 def m5_inputs(data: Path, folder: Path) -> tuple[DayInputs, Settings]:
@@ -267,7 +268,7 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
                 np.rint(level).astype(np.int64) * network.is_carried,
                 _lane_days(network, lanes, know, rng),
                 cover_units=cover,
-            )  # fmt: skip
+            )
         )
     return know, network, worlds, settings
 

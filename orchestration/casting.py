@@ -8,7 +8,7 @@ from orchestration.landing import UNIT_OF_MEASURE
 from orchestration.mapping import literal
 from orchestration.settings import FeedSettings, Units
 from orchestration.warehouse import sql_type
-from planning.frames import Frame
+from planning.frame import Frame
 from planning.vocabulary import Column
 
 _OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"

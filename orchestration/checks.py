@@ -283,8 +283,12 @@ def targets_fit_their_nodes(warehouse: duckdb.DuckDBPyConnection, deployment: De
            where t.as_of_date = ? group by all having sum(order_up_to_units * volume_m3) > any_value(capacity_m3) * (1 + 1e-9) order by all""",
         [day.as_of_date],
     ).fetchall()
-    problems = [f"plan.stock_targets: below the presentation stock at {_pairs(below)}; materialise plan/stock_targets again"] if below else []
-    problems += [f"plan.stock_targets: {node} would hold {held} m3 and has {room}; raise capacity_m3 or lower targets" for node, held, room in over]
+    problems = (
+        [f"plan.stock_targets: below the presentation stock at {_pairs(below)}; materialise plan/stock_targets again"] if below else []
+    )
+    problems += [
+        f"plan.stock_targets: {node} would hold {held} m3 and has {room}; raise capacity_m3 or lower targets" for node, held, room in over
+    ]
     return Finding(problems)
 
 
@@ -300,10 +304,14 @@ def attained_service_keeps_the_promise(warehouse: duckdb.DuckDBPyConnection, dep
     for node_type, abc, count, promised, attained, promised_fill, attained_fill in rows:
         allowed = tolerated + 2 * (promised * (1 - promised) / max(count, 1)) ** 0.5  # two standard errors of so few SKU-nodes
         if promised > 0 and attained < promised - allowed:
-            problems.append(f"{node_type} {abc}: {attained:.1%} of cycles without a unit short, {promised:.1%} promised ({count} SKU-nodes)")
+            problems.append(
+                f"{node_type} {abc}: {attained:.1%} of cycles without a unit short, {promised:.1%} promised ({count} SKU-nodes)"
+            )
         if promised_fill is not None and promised == 0 and attained_fill < promised_fill - allowed:
             problems.append(f"{node_type} {abc}: fill rate {attained_fill:.1%}, {promised_fill:.1%} promised ({count} SKU-nodes)")
-    return Finding([f"{said}; look at plan.service_attained: upstream nodes that run out are the usual cause" for said in problems], is_blocking=False)
+    return Finding(
+        [f"{said}; look at plan.service_attained: upstream nodes that run out are the usual cause" for said in problems], is_blocking=False
+    )
 
 
 def _pairs(rows: list[tuple]) -> str:

@@ -23,7 +23,8 @@ from orchestration import mapping, ops_store
 from orchestration.delivered_file import SEGMENTED, DeliveryError, inspect, manifest_path, open_unpacked, plain_suffix
 from orchestration.mapping import identifier, literal
 from orchestration.settings import FeedSettings, Settings
-from planning.frames import FEEDS, Frame
+from planning.frame import Frame
+from planning.frames import FEEDS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet", *SEGMENTED)

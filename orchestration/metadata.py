@@ -8,7 +8,7 @@ import html
 import dagster as dg
 import pandas as pd
 
-from planning.frames import Frame
+from planning.frame import Frame
 
 
 def frame_schema(frame: Frame) -> dg.TableSchema:

@@ -218,7 +218,9 @@ def attained(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
                      color=colour, alpha=0.6, label=str(method), lw=0)  # fmt: skip
         for row in part.itertuples():
             label = f"{row.node_type} {row.abc_class}"
-            axes.annotate(label, (row.promised_level, row.attained_level), fontsize=6, color=_INK, xytext=(4, 3), textcoords="offset points")
+            axes.annotate(
+                label, (row.promised_level, row.attained_level), fontsize=6, color=_INK, xytext=(4, 3), textcoords="offset points"
+            )
     low = float(min(rows["promised_level"].where(rows["promised_level"] > 0).min(), rows["attained_level"].min(), 0.9)) - 0.02
     axes.plot([low, 1], [low, 1], color=_SOFT, lw=0.8, ls=":")
     axes.set_xlim(low, 1.005)
@@ -237,7 +239,9 @@ def cost_curve(rows: pd.DataFrame, elbow_count: int) -> dg.MarkdownMetadataValue
     by_count = counts.groupby("node_count")[parts].sum()
     bottom = np.zeros(len(by_count))
     for part, colour in zip(parts, ("#64748b", _ACCENT, "#059669", _WARM), strict=True):
-        axes.bar(by_count.index, by_count[part], bottom=bottom, color=colour, width=0.62, label=part.removesuffix("_per_year").replace("_", " "))
+        axes.bar(
+            by_count.index, by_count[part], bottom=bottom, color=colour, width=0.62, label=part.removesuffix("_per_year").replace("_", " ")
+        )
         bottom += by_count[part].to_numpy()
     if elbow_count in by_count.index:
         axes.annotate("elbow", (elbow_count, by_count.loc[elbow_count].sum()), xytext=(0, 14), textcoords="offset points", ha="center",

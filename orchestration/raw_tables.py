@@ -15,7 +15,8 @@ from orchestration.landing import FIRST_LINE
 from orchestration.ops_store import Delivery
 from orchestration.settings import FeedSettings, Settings
 from orchestration.warehouse import WarehouseError, columns_ddl, sql_type
-from planning.frames import FEEDS, Frame
+from planning.frame import Frame
+from planning.frames import FEEDS
 
 VERSIONED = ("ecom_orders", "shipments", "supplier_orders")  # every version stays; staging takes the newest the day knew
 MASTERS = (

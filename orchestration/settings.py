@@ -126,7 +126,9 @@ class PlanningSettings(_Frozen):
     fixed_cost_per_order: float = Field(2.0, ge=0, description="of placing one replenishment line")
     longest_lot_days: float = Field(7.0, gt=0, description="days of demand that a lot covers, at most")
     min_net_gain_per_line: float = Field(1.0, ge=0, description="transfers that net less stay undone")
-    pilot_only: bool = Field(False, description="only lines inside the pilot cluster (nodes and SKUs with is_pilot) are proposed, others are shadows")
+    pilot_only: bool = Field(
+        False, description="only lines inside the pilot cluster (nodes and SKUs with is_pilot) are proposed, others are shadows"
+    )
     refurbish_cost_share: float = Field(0.2, ge=0, description="of the unit cost: what making a returned unit saleable costs")
     liquidation_share: float = Field(0.3, ge=0, description="of the unit cost: what a liquidator pays")
     design: Literal["monthly", "daily", "never"] = Field(

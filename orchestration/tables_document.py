@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from orchestration.run_day import DBT_PROJECT
-from planning.frames import DECISIONS, Frame
+from planning.frame import Frame
+from planning.frames import DECISIONS
 from planning.vocabulary import COLUMNS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"

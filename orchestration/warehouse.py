@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from planning.frames import Frame
+from planning.frame import Frame
 
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "forecast", "plan", "ops")
 _SQL_TYPE = {

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planning.frames import SERVICE_ATTAINED
-from planning.lead_time_demand import _SCORES, DemandFlows, _add_flow, _normal, extend_horizon, path_seeds
+from planning.lead_time_demand import SCORES, DemandFlows, add_flow, extend_horizon, normal_at, path_seeds
 from planning.twin import Lived, Policy, Scenario, TwinNetwork, dense_units, simulate, twin_network
 from planning.twin_policies import Knowledge, echelon_units, order_up_to, reviews
 
@@ -30,9 +30,9 @@ def _draw_days(
         table, common = np.empty(2048), np.empty(1)
         for f in range(flow_start[k], flow_start[k + 1]):
             key = np.uint64(flow_series[f] - flow_series[flow_start[k]])
-            common[0] = shared * _normal(seeds[k] ^ np.uint64(0xA5A5A5A5), np.uint64(0), scores)
-            common[0] += series_weight * _normal(seeds[k] ^ np.uint64(0x5A5A5A5A), key, scores)
-            _add_flow(
+            common[0] = shared * normal_at(seeds[k] ^ np.uint64(0xA5A5A5A5), np.uint64(0), scores)
+            common[0] += series_weight * normal_at(seeds[k] ^ np.uint64(0x5A5A5A5A), key, scores)
+            add_flow(
                 seeds[k], f - flow_start[k], means[flow_series[f]], flow_share[f], dispersions[flow_series[f]], common, own, scores, table,
                 out[flow_row[f]].reshape(means.shape[1], 1),
             )  # fmt: skip
@@ -49,7 +49,7 @@ def drawn_days(
     out = np.zeros((len(flows.parent_row), day_count), np.int32)
     _draw_days(
         seeds, means, flows.dispersions, flows.flow_series, flows.flow_row, flows.flow_share, flows.flow_start, level_correlation,
-        min(region_correlation, level_correlation), _SCORES, out,
+        min(region_correlation, level_correlation), SCORES, out,
     )  # fmt: skip
     return out
 

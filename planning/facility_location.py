@@ -113,7 +113,9 @@ def locate(
         low[:n][fixed] = high[:n][fixed] = is_open[fixed]
     rows = model.constraints()
     if open_count is not None:
-        rows.append(LinearConstraint(csr_array((np.ones(n), (np.zeros(n, int), np.arange(n))), shape=(1, model.size)), open_count, open_count))
+        rows.append(
+            LinearConstraint(csr_array((np.ones(n), (np.zeros(n, int), np.arange(n))), shape=(1, model.size)), open_count, open_count)
+        )
     strong = model.strong_cuts(rows, low, high)
     rows.append(LinearConstraint(model.strong_rows(strong), -np.inf, 0))
     found = milp(
@@ -144,12 +146,21 @@ def _refuse(sites: Sites, open_count: int | None) -> None:
     n, m = sites.service_cost.shape
     if sites.fixed_cost.shape != (n,) or sites.capacity.shape != (n,) or sites.demand.shape != (m,):
         raise PlanningError("network design: fixed_cost and capacity need one value a site, demand one a customer")
-    for name, values in (("fixed_cost", sites.fixed_cost), ("demand", sites.demand), ("capacity", sites.capacity), ("service_cost", sites.service_cost)):
+    for name, values in (
+        ("fixed_cost", sites.fixed_cost),
+        ("demand", sites.demand),
+        ("capacity", sites.capacity),
+        ("service_cost", sites.service_cost),
+    ):
         if np.any(np.isnan(values)) or np.any(values < 0):
-            raise PlanningError(f"network design: {name} is missing or negative at {int(np.sum(~(values >= 0)))} places; complete the nodes, lanes and zones")
+            raise PlanningError(
+                f"network design: {name} is missing or negative at {int(np.sum(~(values >= 0)))} places; complete the nodes, lanes and zones"
+            )
     alone = np.flatnonzero(~np.isfinite(sites.service_cost).any(axis=0) & (sites.demand > 0))
     if len(alone):
-        raise InfeasiblePlanError(f"network design: no site may serve customers {alone[:5].tolist()} ({len(alone)} in all); add a zone or lengthen the delivery promise")
+        raise InfeasiblePlanError(
+            f"network design: no site may serve customers {alone[:5].tolist()} ({len(alone)} in all); add a zone or lengthen the delivery promise"
+        )
     if open_count is not None and not 1 <= open_count <= n:
         raise PlanningError(f"network design: {open_count} sites to open of {n}")
 

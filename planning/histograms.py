@@ -55,6 +55,11 @@ def interval_histogram(
 def smallest_units_of(histogram: NDArray[np.float64], *, cycle_service_level: float = 0.0, most_shortage_units: float = np.inf) -> int:
     """Smallest x with P(D <= x) >= cycle_service_level and E[(D - x)+] <= most_shortage_units.
 
+    Raises
+    ------
+    PlanningError
+        The histogram ends before the promise is kept.
+
     Examples
     --------
     >>> smallest_units_of(np.array([0.25, 0.5, 0.25]), cycle_service_level=0.7), smallest_units_of(np.array([0.25, 0.5, 0.25]), most_shortage_units=0.1)

@@ -30,7 +30,7 @@ from planning.lead_times import LeadTimes
 from planning.negative_binomial import LARGE_MEAN, cumulative_table, large_quantile
 
 _TABLE = 2048
-_SCORES = ndtri((np.arange(1 << 14) + 0.5) / (1 << 14))  # normal scores of a fine grid of uniforms
+SCORES = ndtri((np.arange(1 << 14) + 0.5) / (1 << 14))  # normal scores of a fine grid of uniforms
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,13 @@ def _uniform(seed: np.uint64, counter: np.uint64) -> float:
 
 
 @numba.njit(cache=True, inline="always")
-def _normal(seed: np.uint64, counter: np.uint64, scores: NDArray[np.float64]) -> float:
+def normal_at(seed: np.uint64, counter: np.uint64, scores: NDArray[np.float64]) -> float:
+    """The counter-th standard normal score of a seed."""
     return scores[int(_uniform(seed, counter) * scores.size)]
 
 
 @numba.njit(cache=True)
-def _add_flow(
+def add_flow(
     seed: np.uint64,
     stream: int,
     means: NDArray[np.float64],
@@ -136,7 +137,7 @@ def _add_flow(
         filled = cumulative_table(mean, dispersion, table) if mean <= LARGE_MEAN else 0
         base = np.uint64((stream * n_days + t) * n_paths)
         for s in range(n_paths):
-            z = common[s] + own_weight * _normal(seed, base + np.uint64(s), scores)
+            z = common[s] + own_weight * normal_at(seed, base + np.uint64(s), scores)
             if filled == 0:
                 demand[t, s] += large_quantile(z, mean, dispersion)
                 continue
@@ -189,10 +190,10 @@ def _draw(
             series = flow_series[f]
             key = np.uint64(series - flow_series[flow_start[k]])
             for s in range(n_paths):
-                sku_score = _normal(seed ^ np.uint64(0xA5A5A5A5), np.uint64(s), scores)
-                series_score = _normal(seed ^ np.uint64(0x5A5A5A5A), key * np.uint64(n_paths) + np.uint64(s), scores)
+                sku_score = normal_at(seed ^ np.uint64(0xA5A5A5A5), np.uint64(s), scores)
+                series_score = normal_at(seed ^ np.uint64(0x5A5A5A5A), key * np.uint64(n_paths) + np.uint64(s), scores)
                 common[s] = shared_weight * sku_score + series_weight * series_score
-            _add_flow(
+            add_flow(
                 seed,
                 f - flow_start[k],
                 means[series],
@@ -300,7 +301,7 @@ def lead_time_demand(
         next_arrival_days,
         level_correlation,
         region_correlation,
-        _SCORES,
+        SCORES,
         protection,
         before,
         before_next,

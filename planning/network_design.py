@@ -199,7 +199,9 @@ class _Problem:
         while self.parent.get(node) is not None and not pd.isna(self.parent.get(node)):
             above = self.parent[node]
             if above in seen:
-                raise PlanningError(f"nodes: {' -> '.join([*seen, above])} replenish each other in a circle; correct replenished_from_node_id")
+                raise PlanningError(
+                    f"nodes: {' -> '.join([*seen, above])} replenish each other in a circle; correct replenished_from_node_id"
+                )
             total += self.lane.get((above, node), 0.0) + self.handling.get(above, 0.0)
             seen.append(above)
             node = above

@@ -153,9 +153,7 @@ def _place(
         chosen[k] = mine
 
 
-def place(
-    inputs: PlacementInputs, *, line_cost: float, reviews_per_year: float, least_saving_per_node: float
-) -> NDArray[np.bool_]:
+def place(inputs: PlacementInputs, *, line_cost: float, reviews_per_year: float, least_saving_per_node: float) -> NDArray[np.bool_]:
     """Nodes at which each SKU should stand, shape (n_skus, n_nodes); a SKU that nobody asked for stands nowhere.
 
     Raises
@@ -163,9 +161,15 @@ def place(
     PlanningError
         Demand or costs that are negative or missing.
     """
-    for name, values in (("demand_units", inputs.demand_units), ("cost_per_unit", inputs.cost_per_unit), ("pooled_cost", inputs.pooled_cost)):
+    for name, values in (
+        ("demand_units", inputs.demand_units),
+        ("cost_per_unit", inputs.cost_per_unit),
+        ("pooled_cost", inputs.pooled_cost),
+    ):
         if np.any(np.isnan(values)) or np.any(values < 0):
-            raise PlanningError(f"placement: {name} is missing or negative at {int(np.sum(~(values >= 0)))} places; complete skus, lanes and zones")
+            raise PlanningError(
+                f"placement: {name} is missing or negative at {int(np.sum(~(values >= 0)))} places; complete skus, lanes and zones"
+            )
     chosen = np.zeros(inputs.pooled_cost.shape, np.bool_)
     _place(
         inputs.demand_units, inputs.cost_per_unit, inputs.pooled_cost, _eligible(inputs), line_cost, reviews_per_year,
@@ -192,9 +196,7 @@ def placements(
     n_skus, n_nodes = chosen.shape
     shape = (n_skus, n_nodes)
     served, saved, held, lines = (np.zeros(shape) for _ in range(4))
-    _explain(
-        chosen, inputs.demand_units, inputs.cost_per_unit, inputs.pooled_cost, line_cost, reviews_per_year, served, saved, held, lines
-    )
+    _explain(chosen, inputs.demand_units, inputs.cost_per_unit, inputs.pooled_cost, line_cost, reviews_per_year, served, saved, held, lines)
     net = saved - held - lines
     alone = chosen & (chosen.sum(axis=1, keepdims=True) == 1)
     reason = np.select(

@@ -19,7 +19,8 @@ from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
 from orchestration.settings import Settings
 from orchestration.warehouse import replace_day
-from planning.frames import NETWORK_DESIGN, PLACEMENTS, Frame
+from planning.frame import Frame
+from planning.frames import NETWORK_DESIGN, PLACEMENTS
 from planning.network_design import Design, design_network
 from planning.placement import placements
 
@@ -87,9 +88,7 @@ def _empty(frame: Frame) -> pd.DataFrame:
 
 
 def _network(year: Year, settings: Settings, day: RunDay) -> Design:
-    return design_network(
-        design_inputs(year), as_of_date=pd.Timestamp(day.as_of_date), time_limit_seconds=settings.planning.design_seconds
-    )
+    return design_network(design_inputs(year), as_of_date=pd.Timestamp(day.as_of_date), time_limit_seconds=settings.planning.design_seconds)
 
 
 def _design_metadata(found: Design) -> dict:

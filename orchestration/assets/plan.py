@@ -20,7 +20,8 @@ from orchestration.settings import Settings
 from orchestration.warehouse import replace_day
 from planning.echelon_plan import echelon_targets
 from planning.errors import PlanningError
-from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, RETURN_DISPOSITIONS, SERVICE_ATTAINED, STOCK_TARGETS, TRANSFERS, Frame
+from planning.frame import Frame
+from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, RETURN_DISPOSITIONS, SERVICE_ATTAINED, STOCK_TARGETS, TRANSFERS
 from planning.marginal_value import MarginalValues, marginal_values
 from planning.replenishments import plan_replenishments
 from planning.returns import return_dispositions
@@ -147,9 +148,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             metadata={"dagster/row_count": len(rows), "ordered_units": int(rows["ordered_units"].sum()), "parent_short_count": short}
         )
 
-    @dg.asset(
-        **shared(RETURN_DISPOSITIONS, [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "transfers"]]), kinds={"numba", "duckdb"}
-    )
+    @dg.asset(**shared(RETURN_DISPOSITIONS, [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "transfers"]]), kinds={"numba", "duckdb"})
     def dispositions(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
         planning = deployment.settings.planning
         with deployment.warehouse() as warehouse:

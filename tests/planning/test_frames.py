@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from planning.errors import FrameError
-from planning.frames import DECISIONS, FEEDS, POS_SALES, STOCK_TARGETS, Frame
+from planning.frame import Frame
+from planning.frames import DECISIONS, FEEDS, POS_SALES, STOCK_TARGETS
 from planning.vocabulary import COLUMNS
 
 LINE = {
@@ -47,7 +48,18 @@ def test_every_column_is_in_the_vocabulary_and_every_key_is_a_column(frame: Fram
 def test_the_unit_stands_last_in_the_name_of_every_number() -> None:
     units = ("_units", "_units_per_day", "_days", "_cost", "_cost_per_unit", "_cost_per_year", "_kg", "_m3", "_rate", "_share", "_level", "_number",
              "_price", "_gain", "_per_kg", "_per_shipment", "_rate_per_year", "_per_unit", "_value", "_target", "_correlation", "_before", "_after", "_count", "_per_year", "_score")  # fmt: skip
-    plain = {"quantile", "dispersion", "latitude", "longitude", "priority", "score", "days_of_supply", "exception_rank", "spread_rank", "lost_margin"}
+    plain = {
+        "quantile",
+        "dispersion",
+        "latitude",
+        "longitude",
+        "priority",
+        "score",
+        "days_of_supply",
+        "exception_rank",
+        "spread_rank",
+        "lost_margin",
+    }
     numbers = [c.name for c in COLUMNS.values() if c.kind in ("integer", "decimal", "float") and c.name not in plain]
     assert [name for name in numbers if not name.endswith(units)] == []
 

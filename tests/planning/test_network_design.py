@@ -17,7 +17,14 @@ def _inputs(**changes: object) -> DesignInputs:
                  "holding_cost_rate_per_year", "outbound_units_per_day", "is_open"],
     )  # fmt: skip
     zones = pd.DataFrame(
-        [("hub", "e", 4.0, 3), ("hub", "w", 4.0, 3), ("dc", "e", 3.0, 2), ("dc", "w", 3.0, 2), ("east", "e", 1.0, 1), ("west", "w", 1.0, 1)],
+        [
+            ("hub", "e", 4.0, 3),
+            ("hub", "w", 4.0, 3),
+            ("dc", "e", 3.0, 2),
+            ("dc", "w", 3.0, 2),
+            ("east", "e", 1.0, 1),
+            ("west", "w", 1.0, 1),
+        ],
         columns=["node_id", "region_id", "final_mile_cost_per_unit", "delivery_days"],
     )
     lanes = pd.DataFrame(

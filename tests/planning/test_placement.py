@@ -29,7 +29,9 @@ def _hub_and_two(demand: list[float], pooled: float = 1.0, **changes: object) ->
     return _inputs(np.array([demand], float), cost, np.full((1, 3), pooled), **changes)
 
 
-def _cost(inputs: PlacementInputs, k: int, nodes: list[int], line_cost: float, reviews_per_year: float, least_saving_per_node: float) -> float:
+def _cost(
+    inputs: PlacementInputs, k: int, nodes: list[int], line_cost: float, reviews_per_year: float, least_saving_per_node: float
+) -> float:
     units, total = np.zeros(inputs.pooled_cost.shape[1]), 0.0
     for r, d in enumerate(inputs.demand_units[k]):
         if d > 0:
@@ -82,7 +84,9 @@ def test_the_guard_keeps_a_sku_from_being_spread_for_small_change() -> None:
         place(_hub_and_two([500.0, 30.0]), line_cost=0.5, reviews_per_year=52.0, least_saving_per_node=guard).sum() for guard in (0.0, 60.0)
     )
     assert loose == 2 and tight == 2  # the hub or the far node: somebody has to serve the second region
-    assert place(_hub_and_two([60.0, 50.0]), line_cost=0.5, reviews_per_year=52.0, least_saving_per_node=200.0).tolist() == [[True, False, False]]
+    assert place(_hub_and_two([60.0, 50.0]), line_cost=0.5, reviews_per_year=52.0, least_saving_per_node=200.0).tolist() == [
+        [True, False, False]
+    ]
 
 
 def test_each_line_says_what_the_node_saves_and_costs_against_doing_without() -> None:

@@ -10,14 +10,24 @@ NONE = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": 
 
 def _targets(point: list[int], up_to: list[int], per_day: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(
-        {"sku_id": "s", "node_id": [f"n{i}" for i in range(len(point))], "reorder_point_units": point, "order_up_to_units": up_to,
-         "demand_mean_units": 7.0 * per_day, "protection_days": 7.0}
+        {
+            "sku_id": "s",
+            "node_id": [f"n{i}" for i in range(len(point))],
+            "reorder_point_units": point,
+            "order_up_to_units": up_to,
+            "demand_mean_units": 7.0 * per_day,
+            "protection_days": 7.0,
+        }
     )
 
 
 def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
     found = plan_replenishments(
-        positions=positions([10], case_pack_units=12, review_period_days=1), targets=_targets([10], [30]), transfers=NONE, as_of_date=DAY, pilot_only=False
+        positions=positions([10], case_pack_units=12, review_period_days=1),
+        targets=_targets([10], [30]),
+        transfers=NONE,
+        as_of_date=DAY,
+        pilot_only=False,
     )
     assert found[["source", "ordered_units", "reason_code"]].to_numpy().tolist() == [["supplier", 24, "below_reorder_point"]]
 
@@ -80,7 +90,9 @@ def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
 def test_a_node_is_reviewed_once_a_period_on_its_own_day_and_orders_then_only() -> None:
     days = [DAY + pd.Timedelta(days=d) for d in range(14)]
     ordered = [
-        plan_replenishments(positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, as_of_date=day, pilot_only=False)["ordered_units"].sum()
+        plan_replenishments(positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, as_of_date=day, pilot_only=False)[
+            "ordered_units"
+        ].sum()
         for day in days
     ]
     assert sorted(ordered) == [0] * 12 + [30] * 2

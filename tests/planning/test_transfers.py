@@ -57,7 +57,13 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
 
 
 def plan(
-    on_hand: list[int], samples: np.ndarray, lane: pd.DataFrame, least: float = 0.0, holding: float = 0.0, pilot_only: bool = False, **columns: object
+    on_hand: list[int],
+    samples: np.ndarray,
+    lane: pd.DataFrame,
+    least: float = 0.0,
+    holding: float = 0.0,
+    pilot_only: bool = False,
+    **columns: object,
 ) -> TransferPlan:
     sampled = demand(samples)
     return plan_transfers(
