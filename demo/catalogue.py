@@ -42,7 +42,7 @@ def catalogue(*, sku_count: int, first_day: pd.Timestamp, last_day: pd.Timestamp
     rate = np.sort(rng.lognormal(0.3, 1.25, n))[::-1][rng.permutation(n)]
     lumpy = rng.random(n) < 0.12
     rate = np.where(lumpy, rate * 0.3, rate)
-    cost = np.round(rng.lognormal(2.2, 0.7, n), 2)
+    cost = np.round(rng.lognormal(3.0, 0.6, n), 2)
     bulky = (rng.random(n) < 0.08) & (cost > 8)
     span = (last_day - first_day).days
     launched = np.full(n, first_day - pd.Timedelta(days=400))

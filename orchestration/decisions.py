@@ -16,7 +16,7 @@ from planning.frames import OPEN_LANES, STOCK_POSITIONS
 from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, LeadTimeDemand, extend_horizon, lead_time_demand, path_seeds
 from planning.lead_times import LeadTimes, lead_times
-from planning.review import days_until_next
+from planning.review import days_to_supply
 
 _LONGEST_DAYS = 120  # a protection interval longer than this is cut, with the last forecast week repeated
 
@@ -71,21 +71,25 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
         "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
     ).fetchone()
     review = positions["review_period_days"].to_numpy(dtype=np.int64)
-    flows, repeated = _flows(warehouse, day, positions, min(leads.longest_days + int(review.max(initial=1)), _LONGEST_DAYS))
+    flows, repeated = _flows(warehouse, day, positions, min(2 * (leads.longest_days + int(review.max(initial=1))), _LONGEST_DAYS))
+    interval = interval_demand(flows=flows, lead_times=leads, review_period_days=review, level_correlation=level, region_correlation=region)
     arrival = _arrival_days(positions, lanes, day)
     same = {"flows": flows, "lead_times": leads, "level_correlation": level, "region_correlation": region}
     sampled = lead_time_demand(
         **same,
-        review_period_days=days_until_next(node_ids=positions["node_id"], review_period_days=review, as_of_date=day.as_of_date),
+        review_period_days=days_to_supply(
+            positions=positions,
+            parent_row=flows.parent_row,
+            units_per_day=interval.expected_units / interval.protection_days,
+            as_of_date=day.as_of_date,
+        ),
         seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
         position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
         arrival_days=arrival,
         next_arrival_days=arrival + 1,
         sample_paths=settings.planning.sample_paths,
     )
-    return DayInputs(
-        positions, lanes, flows, sampled, interval_demand(**same, review_period_days=review), leads, level, region, repeated, unknown
-    )
+    return DayInputs(positions, lanes, flows, sampled, interval, leads, level, region, repeated, unknown)
 
 
 def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:

@@ -98,9 +98,10 @@ def restore_decisions(
             for path in sorted((current / name.replace(".", "/")).glob("as_of_date=*/part.parquet"))
             if after < path.parent.name.removeprefix("as_of_date=") < before
         ]
-        if files:
-            columns = ", ".join(DECISIONS[name].fields)
-            warehouse.execute(f"insert into {name} ({columns}) select {columns} from read_parquet(?, hive_partitioning = false)", [files])
+        for path in files:  # a file made before a column was does not have it
+            known = warehouse.execute("select * from read_parquet(?, hive_partitioning = false) limit 0", [path]).description
+            columns = ", ".join(column[0] for column in known if column[0] in DECISIONS[name].fields)
+            warehouse.execute(f"insert into {name} ({columns}) select {columns} from read_parquet(?, hive_partitioning = false)", [path])
 
 
 def _digest(content: dict[str, str]) -> str:

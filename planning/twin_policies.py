@@ -17,7 +17,7 @@ from planning.lead_times import LeadTimes
 from planning.lot_sizes import whole_cases_down, whole_cases_up
 from planning.marginal_value import marginal_values
 from planning.replenishments import SUPPLIER, plan_replenishments
-from planning.review import days_to_review, days_until_next
+from planning.review import days_to_review, days_to_supply
 from planning.safety_stock import textbook_safety_stock
 from planning.stock_targets import stock_targets
 from planning.transfers import cheapest_way_in, plan_transfers
@@ -57,7 +57,7 @@ class Knowledge:
 
     def ahead(self, day: int) -> DemandFlows:
         """The forecast as it stands in the evening of a day; after its last day the last week repeats."""
-        longest = self.lead_times.longest_days + int(self.review_days.max(initial=1))
+        longest = 2 * (self.lead_times.longest_days + int(self.review_days.max(initial=1)))
         means, _ = extend_horizon(self.flows.means, day + 1 + longest)
         return replace(self.flows, means=np.ascontiguousarray(means[:, day + 1 :]))
 
@@ -277,7 +277,8 @@ def _transfers(
     sample_paths: int,
     min_net_gain_per_line: float,
 ) -> pd.DataFrame:
-    flows = know.ahead(day)
+    flows, interval = know.ahead(day), know.interval(day)
+    units_per_day = interval.expected_units / interval.protection_days
     position = (positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64)
     arrival = (1 + np.ceil(lanes["lead_time_days"].astype(float))).groupby(lanes["destination_node_id"]).min()
     arrival_days = positions["node_id"].map(arrival).fillna(1).to_numpy(dtype=np.int64)
@@ -286,7 +287,9 @@ def _transfers(
         seeds=path_seeds(as_of_date=today.date().isoformat(), sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
         position_units=position,
         lead_times=know.lead_times,
-        review_period_days=days_until_next(node_ids=positions["node_id"], review_period_days=know.review_days, as_of_date=today.date()),
+        review_period_days=days_to_supply(
+            positions=positions, parent_row=flows.parent_row, units_per_day=units_per_day, as_of_date=today.date()
+        ),
         arrival_days=arrival_days,
         next_arrival_days=arrival_days + 1,
         level_correlation=know.level_correlation,

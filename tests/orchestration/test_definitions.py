@@ -20,7 +20,8 @@ CHECKS = {
     ("raw/run_day", "required_feeds_are_fresh"), ("forecast/demand_quantiles", "quantiles_are_complete_and_do_not_cross"),
     ("forecast/demand_quantiles", "backtest_is_calibrated"), ("forecast/demand_quantiles", "model_made_the_forecast"),
     ("forecast/demand_quantiles", "last_week_was_forecast_well"),
-    ("plan/stock_targets", "reorder_point_is_below_order_up_to"), ("plan/transfers", "plan_can_be_carried_out"), ("plan/transfers", "plan_looks_like_a_plan"),
+    ("plan/stock_targets", "reorder_point_is_below_order_up_to"), ("plan/stock_targets", "targets_fit_their_nodes"),
+    ("plan/service_attained", "attained_service_keeps_the_promise"), ("plan/transfers", "plan_can_be_carried_out"), ("plan/transfers", "plan_looks_like_a_plan"),
 }  # fmt: skip
 
 

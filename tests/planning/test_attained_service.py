@@ -44,7 +44,7 @@ def test_targets_attain_what_they_promise_at_the_nodes_that_serve_customers() ->
 
 
 def test_a_hub_that_holds_nothing_still_orders_what_the_nodes_below_it_wait_for() -> None:
-    know, net = _knowledge(20)
+    know, _net = _knowledge(20)
     stage = trial(know, seed=0)
     per_day = know.own_units_per_day()
     base = np.where(per_day > 0, np.ceil(per_day * 18), 0).astype(np.int64)  # ten days of supplier and lane, and reviews, all at the shops
