@@ -90,7 +90,9 @@ def _peer(case: dict[str, list], limit: float) -> tuple[float, float]:
     path = PEER / "case.json"
     path.write_text(json.dumps(case))
     try:
-        done = subprocess.run([str(PEER / "bin" / "python"), "-W", "ignore", "-c", _PEER_CODE, str(path)], capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(
+            [str(PEER / "bin" / "python"), "-W", "ignore", "-c", _PEER_CODE, str(path)], capture_output=True, text=True, timeout=limit
+        )
     except subprocess.TimeoutExpired:
         return np.inf, np.nan
     if done.returncode:
@@ -141,7 +143,9 @@ def twin_speed() -> None:
     start = time.perf_counter()
     simulate(network, story, order_up_to(top - 2, top))
     seconds = time.perf_counter() - start
-    print(f"\ntwin: {n} nodes x {skus:,} SKUs x {days} days in {seconds:.1f} s, {n * skus * days / seconds / 1e6:.1f} million SKU-node-days a second")
+    print(
+        f"\ntwin: {n} nodes x {skus:,} SKUs x {days} days in {seconds:.1f} s, {n * skus * days / seconds / 1e6:.1f} million SKU-node-days a second"
+    )
 
 
 def main() -> None:

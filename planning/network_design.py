@@ -222,7 +222,7 @@ class _Problem:
 
     def described(self, scenario: str, sites: Sites, found: Siting) -> pd.DataFrame:
         """One row per node of the scenario."""
-        served = found.share * sites.demand[None, :]
+        served = np.maximum(found.share, 0.0) * sites.demand[None, :]  # HiGHS keeps bounds within a tolerance
         units = served.sum(axis=1)
         mile = np.sum(served * np.where(np.isfinite(self.mile), self.mile, 0.0), axis=1)
         return pd.DataFrame(
