@@ -307,7 +307,7 @@ def attained_service_keeps_the_promise(warehouse: duckdb.DuckDBPyConnection, dep
             problems.append(
                 f"{node_type} {abc}: {attained:.1%} of cycles without a unit short, {promised:.1%} promised ({count} SKU-nodes)"
             )
-        if promised_fill is not None and promised == 0 and attained_fill < promised_fill - allowed:
+        if promised_fill is not None and attained_fill < promised_fill - allowed:
             problems.append(f"{node_type} {abc}: fill rate {attained_fill:.1%}, {promised_fill:.1%} promised ({count} SKU-nodes)")
     return Finding(
         [f"{said}; look at plan.service_attained: upstream nodes that run out are the usual cause" for said in problems], is_blocking=False

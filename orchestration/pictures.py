@@ -234,7 +234,7 @@ def attained(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 def cost_curve(rows: pd.DataFrame, elbow_count: int) -> dg.MarkdownMetadataValue:
     """Cost of the best network by its number of nodes, in its parts, with the elbow and today's network."""
     figure, axes = _figure(7.2, 3.8)
-    counts = rows[rows["scenario"].str.fullmatch(r"\d+ nodes")]
+    counts = rows[rows["scenario"].str.fullmatch(r"\d+ nodes?")]
     parts = ["fixed_cost_per_year", "freight_and_handling_cost", "final_mile_cost", "carrying_cost"]
     by_count = counts.groupby("node_count")[parts].sum()
     bottom = np.zeros(len(by_count))

@@ -155,14 +155,18 @@ def service_attained(trial: Trial, lived: Lived, targets: pd.DataFrame, *, metho
             "node_type": p["node_type"].fillna("unknown").to_numpy(),
             "abc_class": p["abc_class"].fillna("C").to_numpy(),
             "level": np.where(level > 0, level, np.nan),
-            "attained": attained,
+            "attained": np.where((level > 0) | (level.max(initial=0.0) <= 0), attained, np.nan),
             "fill": fill,
             "asked": asked,
             "filled": filled,
         }
+    )
+    of_fill = rows.groupby(["node_type", "abc_class"])["fill"].transform("count") > 0
+    rows = rows.assign(  # where some promise a fill rate, theirs is what is attained
+        asked=rows["asked"].where(~of_fill | rows["fill"].notna(), 0), filled=rows["filled"].where(~of_fill | rows["fill"].notna(), 0)
     )[trial.know.own_units_per_day() > 0]
     segments = rows.groupby(["node_type", "abc_class"], as_index=False).agg(
-        sku_node_count=("attained", "size"), promised_level=("level", "mean"), attained_level=("attained", "mean"),
+        sku_node_count=("asked", "size"), promised_level=("level", "mean"), attained_level=("attained", "mean"),
         promised_fill_rate=("fill", "mean"), asked=("asked", "sum"), filled=("filled", "sum"),
     )  # fmt: skip
     return SERVICE_ATTAINED.check(
@@ -170,7 +174,7 @@ def service_attained(trial: Trial, lived: Lived, targets: pd.DataFrame, *, metho
             as_of_date=trial.know.as_of_date,
             method=method,
             promised_level=segments["promised_level"].fillna(0.0).round(6),
-            attained_level=segments["attained_level"].round(6),
+            attained_level=segments["attained_level"].fillna(1.0).round(6),
             attained_fill_rate=np.where(segments["asked"] > 0, segments["filled"] / segments["asked"].clip(lower=1), 1.0).round(6),
         )
     )

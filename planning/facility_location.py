@@ -42,6 +42,8 @@ class Sites:
         a_i of a_i sqrt(v_i).
     needs : list of (int, int)
         Sites that can only be open when another is: (site, the other).
+    customer_names : tuple of str
+        For messages; numbers without.
     """
 
     fixed_cost: NDArray[np.float64]
@@ -50,6 +52,7 @@ class Sites:
     capacity: NDArray[np.float64]
     pooled_cost: NDArray[np.float64] | None = None
     needs: list[tuple[int, int]] = field(default_factory=list)
+    customer_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,7 @@ def locate(
         options={"time_limit": time_limit_seconds, "mip_rel_gap": 1e-7},
     )
     if found.status == 2:
-        raise InfeasiblePlanError(
-            "network design: no set of sites serves everybody"
-            + (f" with {open_count} of {n} open" if open_count is not None else "")
-            + f" within capacity ({sites.capacity[np.isfinite(sites.capacity)].sum():g} for a demand of {sites.demand.sum():g}); "
-            "open more, raise capacity_m3 or outbound_units_per_day, or lengthen the delivery promise"
-        )
+        raise InfeasiblePlanError(_why_infeasible(sites, open_count))
     if found.x is None:
         raise SolverError(f"network design: HiGHS found no plan in {time_limit_seconds:g} s ({found.message}); raise the time limit")
     share = found.x[model.serve].reshape(n, m)
@@ -158,11 +156,21 @@ def _refuse(sites: Sites, open_count: int | None) -> None:
             )
     alone = np.flatnonzero(~np.isfinite(sites.service_cost).any(axis=0) & (sites.demand > 0))
     if len(alone):
+        named = ", ".join(sites.customer_names[i] if sites.customer_names else str(i) for i in alone[:5])
         raise InfeasiblePlanError(
-            f"network design: no site may serve customers {alone[:5].tolist()} ({len(alone)} in all); add a zone or lengthen the delivery promise"
+            f"network design: no site may serve {len(alone)} customers ({named}); add a zone or lengthen the delivery promise"
         )
     if open_count is not None and not 1 <= open_count <= n:
         raise PlanningError(f"network design: {open_count} sites to open of {n}")
+
+
+def _why_infeasible(sites: Sites, open_count: int | None) -> str:
+    said = "network design: no set of sites serves everybody"
+    if open_count is not None:
+        said += f" with {open_count} of {len(sites.fixed_cost)} open"
+    if sites.capacity.sum() < sites.demand.sum():
+        return f"{said}: all together hold {sites.capacity.sum():g} for a demand of {sites.demand.sum():g}; raise outbound_units_per_day"
+    return f"{said}: zones, lanes, capacity and the nodes that others hang on leave none; open more, or lengthen the delivery promise"
 
 
 class _Model:

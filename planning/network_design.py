@@ -117,7 +117,7 @@ def design_network(inputs: DesignInputs, *, as_of_date: pd.Timestamp, time_limit
         solve(f"promise {days} days", problem.within(days))
     curve = {}
     for count in range(1, len(inputs.nodes) + 1):
-        found = solve(f"{count} nodes", problem.sites, open_count=count)
+        found = solve(f"{count} node{'s' if count > 1 else ''}", problem.sites, open_count=count)
         if found is not None:
             curve[count] = found.cost
     stays = np.all([best.is_open, *(s.is_open for s in swung if s is not None)], axis=0)
@@ -191,6 +191,7 @@ class _Problem:
             capacity=outbound,
             pooled_cost=rate * inputs.pooled_stock_cost / np.sqrt(total),
             needs=needs,
+            customer_names=tuple(map(str, customers)),
         )
 
     def _freight_in(self, node: str) -> float:

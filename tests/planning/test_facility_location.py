@@ -69,8 +69,8 @@ def test_pooling_opens_fewer_sites() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"capacity": np.array([2.0, 2.0])}, InfeasiblePlanError, "within capacity .4 for a demand of 10"),
-        ({"service_cost": np.array([[1.0, np.inf], [1.0, np.inf]])}, InfeasiblePlanError, r"no site may serve customers .1."),
+        ({"capacity": np.array([2.0, 2.0])}, InfeasiblePlanError, "all together hold 4 for a demand of 10"),
+        ({"service_cost": np.array([[1.0, np.inf], [1.0, np.inf]])}, InfeasiblePlanError, r"no site may serve 1 customers .1."),
         ({"fixed_cost": np.array([1.0, np.nan])}, PlanningError, "fixed_cost is missing or negative at 1"),
         ({"demand": np.array([1.0, -1.0])}, PlanningError, "demand is missing or negative"),
         ({"demand": np.ones(3)}, PlanningError, "one a customer"),
