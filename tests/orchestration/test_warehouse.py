@@ -6,10 +6,13 @@ import threading
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from orchestration.publishing import restore_decisions
 from orchestration.running import only_run
-from orchestration.warehouse import WarehouseError, open_warehouse
+from orchestration.warehouse import WarehouseError, open_warehouse, replace_day
+from planning.frames import REPLENISHMENTS
 from tests.orchestration.test_ingest import make
 
 _HOLD = (
@@ -72,3 +75,23 @@ def test_a_second_run_waits_for_the_first_and_goes_on_when_that_is_killed(tmp_pa
     first.kill()
     first.wait()
     assert entered.wait(5)
+
+
+def test_a_decision_table_gains_the_columns_that_its_frame_has_gained_and_older_published_days_are_read(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path / "warehouse.duckdb") as warehouse:
+        warehouse.execute("create schema if not exists plan")
+        warehouse.execute(
+            "create table plan.replenishments as select date '2026-01-30' as as_of_date, 's' as sku_id, 'n' as node_id, 'hub' as source, "
+            "4::bigint as ordered_units, date '2026-02-02' as expected_date, 'below_reorder_point' as reason_code"
+        )
+        folder = tmp_path / "current" / "plan" / "replenishments" / "as_of_date=2026-01-29"
+        folder.mkdir(parents=True)
+        warehouse.execute(f"copy (select * replace (date '2026-01-29' as as_of_date) from plan.replenishments) to '{folder}/part.parquet'")
+        today = pd.DataFrame(
+            {"as_of_date": [pd.Timestamp("2026-01-31")], "sku_id": "s", "node_id": "n", "source": "hub", "ordered_units": 5,
+             "expected_date": pd.Timestamp("2026-02-03"), "reason_code": "cannot_wait", "status": "proposed"}
+        )  # fmt: skip
+        replace_day(warehouse, REPLENISHMENTS, today, as_of_date="2026-01-31")
+        restore_decisions(warehouse, tmp_path / "current", names=("plan.replenishments",))
+        rows = warehouse.execute("select ordered_units, status from plan.replenishments order by as_of_date").fetchall()
+    assert rows == [(4, None), (4, None), (5, "proposed")]
