@@ -15,7 +15,7 @@ from planning.errors import PlanningError
 from planning.frames import OPEN_LANES, STOCK_POSITIONS
 from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, LeadTimeDemand, extend_horizon, lead_time_demand, path_seeds
-from planning.lead_times import LeadTimes, lead_times
+from planning.lead_times import LeadTimes, horizon_days, lead_times
 from planning.review import days_to_supply
 
 _LONGEST_DAYS = 120  # a protection interval longer than this is cut, with the last forecast week repeated
@@ -71,7 +71,7 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
         "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
     ).fetchone()
     review = positions["review_period_days"].to_numpy(dtype=np.int64)
-    flows, repeated = _flows(warehouse, day, positions, min(2 * (leads.longest_days + int(review.max(initial=1))), _LONGEST_DAYS))
+    flows, repeated = _flows(warehouse, day, positions, horizon_days(leads, review, most=_LONGEST_DAYS))
     interval = interval_demand(flows=flows, lead_times=leads, review_period_days=review, level_correlation=level, region_correlation=region)
     arrival = _arrival_days(positions, lanes, day)
     same = {"flows": flows, "lead_times": leads, "level_correlation": level, "region_correlation": region}

@@ -102,6 +102,12 @@ def lead_times(
     return LeadTimes(days, shares, np.asarray(kind, dtype=np.int64))
 
 
+def horizon_days(lead_times: LeadTimes, review_period_days: NDArray[np.int64], *, most: int) -> int:
+    """Days ahead that decisions look: the longest interval of all, and eight weeks for nodes whose parent is short; at most ``most``."""
+    longest = lead_times.longest_days + int(np.max(review_period_days, initial=1))
+    return min(max(longest, min(2 * longest, 56)), most)
+
+
 def _declared(mean: float, std: float) -> dict[int, float]:
     """Shares of whole days of a gamma, rounded to the nearest day."""
     if std < 1e-6 or mean < 1e-6:

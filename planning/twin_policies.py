@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
-from planning.lead_times import LeadTimes
+from planning.lead_times import LeadTimes, horizon_days
 from planning.lot_sizes import whole_cases_down, whole_cases_up
 from planning.marginal_value import marginal_values
 from planning.replenishments import SUPPLIER, plan_replenishments
@@ -22,6 +22,8 @@ from planning.safety_stock import textbook_safety_stock
 from planning.stock_targets import stock_targets
 from planning.transfers import cheapest_way_in, plan_transfers
 from planning.twin import Moves, Policy, TwinNetwork, View, dense_units, within_capacity
+
+_LONGEST_DAYS = 120
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,7 @@ class Knowledge:
 
     def ahead(self, day: int) -> DemandFlows:
         """The forecast as it stands in the evening of a day; after its last day the last week repeats."""
-        longest = 2 * (self.lead_times.longest_days + int(self.review_days.max(initial=1)))
-        means, _ = extend_horizon(self.flows.means, day + 1 + longest)
+        means, _ = extend_horizon(self.flows.means, day + 1 + horizon_days(self.lead_times, self.review_days, most=_LONGEST_DAYS))
         return replace(self.flows, means=np.ascontiguousarray(means[:, day + 1 :]))
 
     def interval(self, day: int) -> IntervalDemand:
