@@ -65,7 +65,7 @@ class DayInputs:
 def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay) -> DayInputs:
     """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
     positions, unknown = read_positions(warehouse, settings)
-    lanes = OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
+    lanes = read_lanes(warehouse)
     leads = _lead_times(warehouse, positions)
     level, region = warehouse.execute(
         "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
@@ -90,6 +90,11 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
         sample_paths=settings.planning.sample_paths,
     )
     return DayInputs(positions, lanes, flows, sampled, interval, leads, level, region, repeated, unknown)
+
+
+def read_lanes(warehouse: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Frame `open_lanes` of the day."""
+    return OPEN_LANES.check(warehouse.execute("select * from intermediate.int_open_lanes").df())
 
 
 def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[pd.DataFrame, int]:

@@ -17,17 +17,23 @@ SUPPLIER = "supplier"
 
 
 def plan_replenishments(
-    *, positions: pd.DataFrame, targets: pd.DataFrame, transfers: pd.DataFrame, as_of_date: pd.Timestamp, pilot_only: bool
+    *,
+    positions: pd.DataFrame,
+    targets: pd.DataFrame,
+    transfers: pd.DataFrame,
+    lanes: pd.DataFrame,
+    as_of_date: pd.Timestamp,
+    pilot_only: bool,
 ) -> pd.DataFrame:
     """Order up to the target where a review is due and the position after today's transfers stands at or below the reorder point.
 
-    Between reviews a node orders that cannot wait: its position is below what will be asked of it before the next review's order arrives. So does one
-    whose parent was short at the review.
+    Between reviews a node orders what cannot wait: its position is below what will be asked of it before the next review's order arrives, as after a
+    review at which its parent was short. It does so where the sales in danger together pay the departure, or the lane is used today anyway.
 
     Parameters
     ----------
-    positions, targets, transfers : DataFrame
-        Frames `stock_positions`, `plan.stock_targets`, `plan.transfers`.
+    positions, targets, transfers, lanes : DataFrame
+        Frames `stock_positions`, `plan.stock_targets`, `plan.transfers`, `open_lanes`.
     as_of_date : Timestamp
     pilot_only : bool
         Lines of nodes outside the pilot cluster are shadows.
@@ -48,7 +54,7 @@ def plan_replenishments(
     free = (rows["on_hand_units"] - rows["reserved_units"] - rows["presentation_units"]).to_numpy(dtype=float) - leaving
     position = (rows["on_hand_units"] - rows["reserved_units"] + rows["inbound_units"]).to_numpy(dtype=float) - leaving + arriving
     pack = rows["case_pack_units"].to_numpy(dtype=np.int64)
-    is_due, cannot_wait = _who_orders(rows, position, as_of_date)
+    is_due, cannot_wait = _who_orders(rows, position, transfers, lanes, as_of_date)
     short = (is_due | cannot_wait) & (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
     wanted = np.where(short, whole_cases_up(np.maximum(rows["order_up_to_units"] - position, 0), pack), 0)
 
@@ -75,14 +81,28 @@ def plan_replenishments(
     return REPLENISHMENTS.check(lines.sort_values(["sku_id", "node_id"], ignore_index=True))
 
 
-def _who_orders(rows: pd.DataFrame, position: NDArray[np.float64], as_of_date: pd.Timestamp) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _who_orders(
+    rows: pd.DataFrame, position: NDArray[np.float64], transfers: pd.DataFrame, lanes: pd.DataFrame, as_of_date: pd.Timestamp
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Rows whose review is due, and others whose safety stock is gone with the expected demand until the next one's order arrives."""
     to_review = days_to_review(
         node_ids=rows["node_id"], review_period_days=rows["review_period_days"].to_numpy(dtype=np.int64), as_of_date=as_of_date.date()
     )
+    is_due = to_review == 0
     per_day = (rows["demand_mean_units"] / rows["protection_days"]).to_numpy(dtype=float)
-    exposed = per_day * (to_review + rows["lead_time_days"].to_numpy(dtype=float))
-    return to_review == 0, (to_review > 0) & (position < exposed)
+    endangered = np.maximum(per_day * (to_review + rows["lead_time_days"].to_numpy(dtype=float)) - position, 0.0) * ~is_due
+    lane = pd.MultiIndex.from_arrays([rows["replenished_from_node_id"].fillna(SUPPLIER), rows["node_id"]])
+    margin = (rows["unit_price"] - rows["unit_cost"]).clip(lower=0).to_numpy(dtype=float) + rows["penalty_cost_per_unit"].to_numpy(
+        dtype=float
+    )
+    stake = pd.Series(endangered * margin).groupby(lane).transform("sum").to_numpy()
+    fixed = lanes.set_index(["origin_node_id", "destination_node_id"])["fixed_cost_per_shipment"].astype(float)
+    used = pd.MultiIndex.from_frame(transfers[["origin_node_id", "destination_node_id"]]).unique()
+    leaves = (lane.isin(used) | pd.Series(is_due).groupby(lane).transform("any").to_numpy()) & rows[
+        "replenished_from_node_id"
+    ].notna().to_numpy()
+    departure = np.where(leaves, 0.0, fixed.reindex(lane).fillna(0.0).to_numpy())
+    return is_due, (endangered > 0) & (stake > departure)
 
 
 def _shared(rows: pd.DataFrame, asked: NDArray[np.int64], stock: NDArray[np.float64], pack: NDArray[np.int64]) -> NDArray[np.int64]:

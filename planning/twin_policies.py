@@ -256,7 +256,9 @@ def nodewise(
         transfers = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
         if has_transfers:
             transfers = _transfers(know, view.day, positions, lanes, today, sample_paths, min_net_gain_per_line)
-        orders = plan_replenishments(positions=positions, targets=targets, transfers=transfers, as_of_date=today, pilot_only=False)
+        orders = plan_replenishments(
+            positions=positions, targets=targets, transfers=transfers, lanes=lanes, as_of_date=today, pilot_only=False
+        )
         units = np.zeros((len(network.lane_origin), len(network.sku_ids)), np.int64)
         put(units, transfers, "origin_node_id", "destination_node_id", "transfer_units")
         put(units, orders[orders["source"] != SUPPLIER], "source", "node_id", "ordered_units")

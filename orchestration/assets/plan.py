@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from orchestration import gates, pictures
-from orchestration.decisions import DayInputs, read_inputs, read_positions
+from orchestration.decisions import DayInputs, read_inputs, read_lanes, read_positions
 from orchestration.deployment import Deployment
 from orchestration.metadata import frame_schema, markdown_table
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
@@ -125,7 +125,10 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         return dg.MaterializeResult(metadata=_transfer_metadata(plan, inputs, nodes))
 
     @dg.asset(
-        **shared(REPLENISHMENTS, [["intermediate", "int_stock_positions"], ["plan", "stock_targets"], ["plan", "transfers"]]),
+        **shared(
+            REPLENISHMENTS,
+            [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["plan", "stock_targets"], ["plan", "transfers"]],
+        ),
         kinds={"pandas", "duckdb"},
     )
     def replenishments(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
@@ -137,9 +140,10 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 for name in (STOCK_TARGETS.name, TRANSFERS.name)
             ]
             positions, _ = read_positions(warehouse, deployment.settings)
+            lanes = read_lanes(warehouse)
             with refused_as_failure(REPLENISHMENTS, day):
                 rows = plan_replenishments(
-                    positions=positions, targets=tables[0], transfers=tables[1], as_of_date=pd.Timestamp(day.as_of_date),
+                    positions=positions, targets=tables[0], transfers=tables[1], lanes=lanes, as_of_date=pd.Timestamp(day.as_of_date),
                     pilot_only=deployment.settings.planning.pilot_only,
                 )  # fmt: skip
             replace_day(warehouse, REPLENISHMENTS, rows, as_of_date=day.day)

@@ -3,7 +3,9 @@ import pandas as pd
 
 from planning.replenishments import plan_replenishments
 from planning.review import days_to_review
-from tests.planning.test_transfers import DAY, positions
+from tests.planning.test_transfers import DAY, lanes, positions
+
+NO_LANES = lanes([])
 
 NONE = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
 
@@ -26,6 +28,7 @@ def test_a_node_at_its_reorder_point_orders_up_to_its_target_in_cases() -> None:
         positions=positions([10], case_pack_units=12, review_period_days=1),
         targets=_targets([10], [30]),
         transfers=NONE,
+        lanes=NO_LANES,
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -38,6 +41,7 @@ def test_what_is_inbound_or_arrives_by_transfer_is_not_ordered_again() -> None:
         positions=positions([4, 100], inbound_units=[6, 0], review_period_days=1),
         targets=_targets([14, 5], [30, 9]),
         transfers=moved,
+        lanes=NO_LANES,
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -49,6 +53,7 @@ def _from_a_parent_with(units: int) -> list[int]:
         positions=positions([0, 0, units], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
         targets=_targets([20, 10, 0], [60, 30, 0]),
         transfers=NONE,
+        lanes=NO_LANES,
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -69,6 +74,7 @@ def test_a_large_lot_of_one_node_does_not_starve_another() -> None:
         positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
         targets=_targets([5, 20, 0], [500, 20, 0]),
         transfers=NONE,
+        lanes=NO_LANES,
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -81,6 +87,7 @@ def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
         positions=positions([0, 30], replenished_from_node_id=["n1", None], review_period_days=1),
         targets=_targets([5, 0], [40, 0]),
         transfers=moved,
+        lanes=NO_LANES,
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -90,9 +97,9 @@ def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
 def test_a_node_is_reviewed_once_a_period_on_its_own_day_and_orders_then_only() -> None:
     days = [DAY + pd.Timedelta(days=d) for d in range(14)]
     ordered = [
-        plan_replenishments(positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, as_of_date=day, pilot_only=False)[
-            "ordered_units"
-        ].sum()
+        plan_replenishments(
+            positions=positions([0]), targets=_targets([10], [30]), transfers=NONE, lanes=NO_LANES, as_of_date=day, pilot_only=False
+        )["ordered_units"].sum()
         for day in days
     ]
     assert sorted(ordered) == [0] * 12 + [30] * 2
@@ -106,10 +113,27 @@ def test_between_reviews_a_node_orders_only_what_cannot_wait_for_the_next() -> N
 
     def lines(on_hand: int) -> list[str]:
         found = plan_replenishments(
-            positions=positions([on_hand], lead_time_days=1.0), targets=_targets([20], [20], per_day=2.0), transfers=NONE, as_of_date=off,
+            positions=positions([on_hand], lead_time_days=1.0), targets=_targets([20], [20], per_day=2.0), transfers=NONE, lanes=NO_LANES, as_of_date=off,
             pilot_only=False,
         )  # fmt: skip
         return found["reason_code"].tolist()
 
     assert lines(10) == []  # five days at two a day
     assert lines(9) == ["cannot_wait"]
+
+
+def test_what_cannot_wait_goes_when_it_pays_the_departure_or_the_lane_is_used_anyway() -> None:
+    off = next(d for d in (DAY + pd.Timedelta(days=i) for i in range(7)) if days_to_review(
+        node_ids=pd.Series(["n0"]), review_period_days=np.array([7]), as_of_date=d.date())[0] == 4)  # fmt: skip
+
+    def lines(fixed: float, moved: pd.DataFrame = NONE) -> int:
+        found = plan_replenishments(
+            positions=positions([8, 90], replenished_from_node_id=["n1", None], lead_time_days=1.0), targets=_targets([20, 0], [20, 0], per_day=2.0),
+            transfers=moved, lanes=lanes([("n1", "n0")], fixed_cost_per_shipment=fixed), as_of_date=off, pilot_only=False,
+        )  # fmt: skip
+        return len(found[found["node_id"] == "n0"])
+
+    assert lines(fixed=19.0) == 1  # two units at a margin of ten are in danger
+    assert lines(fixed=21.0) == 0
+    moved = pd.DataFrame({"sku_id": ["t"], "origin_node_id": ["n1"], "destination_node_id": ["n0"], "transfer_units": [3]})
+    assert lines(fixed=21.0, moved=moved) == 1
