@@ -10,6 +10,9 @@ ranked as (
         coalesce(priority, 1001) * 64
         + (sku_id is null)::int * 32 + (node_id is null)::int * 16 + (demand_class is null)::int * 8
         + (xyz_class is null)::int * 4 + (abc_class is null)::int * 2 + (node_type is null)::int as rank,
+        struct_pack(  -- method, level and fill rate of one rule belong together
+            method := target_method, level := cycle_service_level, fill := fill_rate_target, reason := reason
+        ) as service,
         coalesce(target_method is not null or cycle_service_level is not null or fill_rate_target is not null, false) as sets_service
     from {{ ref('stg_master__policies') }}
 ),
@@ -18,10 +21,7 @@ resolved as (
     select
         carried.sku_id,
         carried.node_id,
-        arg_min(  -- method, level and fill rate of one rule belong together
-            {'method': rules.target_method, 'level': rules.cycle_service_level, 'fill': rules.fill_rate_target, 'reason': rules.reason},
-            rules.rank
-        ) filter (where rules.sets_service) as service,
+        arg_min(rules.service, rules.rank) filter (where rules.sets_service) as service,
         arg_min(rules.review_period_days, rules.rank) filter (where rules.review_period_days is not null) as review_period_days,
         arg_min(rules.penalty_cost_per_unit, rules.rank) filter (where rules.penalty_cost_per_unit is not null) as penalty_cost_per_unit,
         arg_min(rules.min_units, rules.rank) filter (where rules.min_units is not null) as min_units,
@@ -48,5 +48,5 @@ select
     service.level as cycle_service_level,
     service.fill as fill_rate_target,
     coalesce(service.method, case when service.level is null and service.fill is not null then 'fill rate' end) as target_method,
-    service.reason as reason
+    service.reason
 from resolved
