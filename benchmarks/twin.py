@@ -28,7 +28,8 @@ from orchestration.warehouse import open_warehouse
 from planning.clairvoyant import clairvoyant_bound
 from planning.lead_time_demand import DemandFlows
 from planning.lead_times import LeadTimes
-from planning.twin import Scenario, TwinNetwork, dense_units, simulate, twin_network
+from planning.twin import Scenario, TwinNetwork, simulate
+from planning.twin_frames import dense_units, twin_network
 from planning.twin_policies import Knowledge, shipped_policies
 
 DAYS, SEEDS = 28, 5

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from planning.frames import SERVICE_ATTAINED
 from planning.lead_time_demand import SCORES, DemandFlows, add_flow, extend_horizon, normal_at, path_seeds
-from planning.twin import Lived, Policy, Scenario, TwinNetwork, dense_units, simulate, twin_network
+from planning.twin import Lived, Policy, Scenario, TwinNetwork, simulate
+from planning.twin_frames import dense_units, twin_network
 from planning.twin_policies import Knowledge, echelon_units, order_up_to, reviews
 
 WARM_UP_DAYS, LIVED_DAYS = 28, 84

@@ -21,7 +21,8 @@ from planning.review import days_to_review, days_to_supply
 from planning.safety_stock import textbook_safety_stock
 from planning.stock_targets import stock_targets
 from planning.transfers import cheapest_way_in, plan_transfers
-from planning.twin import Moves, Policy, TwinNetwork, View, dense_units, within_capacity
+from planning.twin import Moves, Policy, TwinNetwork, View, within_capacity
+from planning.twin_frames import dense_units
 
 _LONGEST_DAYS = 120
 
