@@ -19,7 +19,7 @@ from planning.lead_time_demand import DemandFlows, LeadTimeDemand
 def echelon_targets(*, positions: pd.DataFrame, flows: DemandFlows, demand: LeadTimeDemand, as_of_date: pd.Timestamp) -> pd.DataFrame:
     """Service times and safety stock of least holding cost for every SKU-node.
 
-    Customers are served at once, nodes within what pays best; a node that serves both holds for its own customers apart. A day's deviation is read off
+    Customers are served at once, nodes within what pays best and the policies allow; a node that serves both holds for its own customers apart. A day's deviation is read off
     the sampled demand of the interval, which upstream is that of all it replenishes, moving together as the paths do.
 
     Parameters
@@ -44,13 +44,16 @@ def echelon_targets(*, positions: pd.DataFrame, flows: DemandFlows, demand: Lead
     factor = np.maximum(ndtri(positions["cycle_service_level"].to_numpy(dtype=float)), 0.0)
     deviation = demand.protection_units.std(axis=1) / np.sqrt(demand.protection_days)
     holding = (positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float)
+    most = positions["most_service_days"].to_numpy(dtype=float, na_value=-1).astype(np.int64)
     service, inbound, net = (np.zeros(len(positions), np.int64) for _ in range(3))
     held = np.zeros(len(positions))
     for rows, parent in _same_networks(flows, lead, own > 0):
         for tree in _trees(parent):
             at = rows[:, tree]
             counters = _with_both(tree, parent, own[at[0]] > 0)
-            found = optimize_service_times(_network(at, tree, parent, counters, lead, holding * factor * deviation, holding * factor * own))
+            found = optimize_service_times(
+                _network(at, tree, parent, counters, lead, most, holding * factor * deviation, holding * factor * own)
+            )
             n = len(tree)
             service[at], inbound[at], net[at] = found.service_days[:, :n], found.inbound_days[:, :n], found.net_days[:, :n]
             held[at] = (factor * deviation)[at] * np.sqrt(found.net_days[:, :n])
@@ -89,6 +92,7 @@ def _network(
     parent: NDArray[np.int64],
     counters: NDArray[np.int64],
     lead: NDArray[np.int64],
+    most: NDArray[np.int64],
     cost: NDArray[np.float64],
     cost_of_own: NDArray[np.float64],
 ) -> Network:
@@ -101,7 +105,7 @@ def _network(
         np.r_[lead[at[0]], np.zeros(len(counters), np.int64)],
         np.hstack([cost[at], cost_of_own[at[:, counters]]]),
         links + counter_links,
-        np.r_[np.where(serves_at_once, 0, -1), np.zeros(len(counters), np.int64)],
+        np.hstack([np.where(serves_at_once, 0, most[at]), np.zeros((len(at), len(counters)), np.int64)]),
     )
 
 

@@ -127,7 +127,7 @@ POLICIES = Frame(
     key="abc_class xyz_class demand_class node_type sku_id node_id",
     columns="reason",
     nullable="abc_class xyz_class demand_class node_type sku_id node_id target_method cycle_service_level fill_rate_target "
-    "review_period_days min_units max_units min_days max_days presentation_units penalty_cost_per_unit priority",
+    "review_period_days min_units max_units min_days max_days presentation_units most_service_days penalty_cost_per_unit priority",
     allowed={
         "abc_class": ("A", "B", "C"),
         "xyz_class": ("X", "Y", "Z"),
@@ -168,7 +168,8 @@ STOCK_POSITIONS = Frame(
     columns="sku_id node_id on_hand_units reserved_units inbound_units unit_cost unit_price weight_kg case_pack_units "
     "holding_cost_rate_per_year handling_cost_per_unit presentation_units penalty_cost_per_unit cycle_service_level "
     "review_period_days lead_time_days lead_time_std_days is_bulky target_method",
-    nullable="replenished_from_node_id abc_class node_type min_units max_units min_days max_days fill_rate_target reason volume_m3 capacity_m3 is_pilot",
+    nullable="replenished_from_node_id abc_class node_type min_units max_units min_days max_days fill_rate_target reason volume_m3 capacity_m3 is_pilot "
+    "most_service_days",
     allowed={"target_method": TARGET_METHODS},
 )
 OPEN_LANES = Frame(

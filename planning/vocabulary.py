@@ -196,6 +196,7 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("demand_low_units", "float", 0, _ANY, "demand that is not reached in one of forty cases"),
     ("demand_high_units", "float", 0, _ANY, "demand that is exceeded in one of forty cases"),
     ("service_days", "integer", 0, _ANY, "days within which a node promises to serve the nodes and customers it supplies"),
+    ("most_service_days", "integer", 0, 365, "days within which a node may promise to serve the nodes below it, at most; 0 is at once, empty is no limit"),
     ("inbound_service_days", "integer", 0, _ANY, "days within which it is served itself"),
     ("net_replenishment_days", "integer", 0, _ANY, "days that its stock has to cover: served within, plus lead time and review, less promised"),
     ("holding_cost_per_year", "float", 0, _ANY, "cost of holding the safety stock for a year"),

@@ -26,6 +26,7 @@ def _company(n_skus: int, hub_cost: float = 1.0) -> tuple[pd.DataFrame, DemandFl
         cycle_service_level=0.95,
         holding_cost_rate_per_year=0.2,
         unit_cost=np.where(is_hub, hub_cost, 10.0),
+        most_service_days=None,
     )
     size = positions.groupby("sku_id", sort=False).size().to_numpy()
     start = np.r_[0, np.cumsum(size)]
@@ -93,3 +94,12 @@ def test_a_hub_with_customers_of_its_own_serves_them_at_once_and_its_stores_when
     for_nodes = ndtri(0.95) * demand.protection_units[2].std() / 5 * np.sqrt(net)
     assert found.loc[("s0", "hub"), "safety_stock_units"] == pytest.approx(for_customers + for_nodes, rel=1e-5)
     assert found["holding_cost_per_year"].sum() >= alone["holding_cost_per_year"].sum()
+
+
+def test_a_policy_may_limit_the_days_that_a_node_makes_others_wait() -> None:
+    positions, flows, demand = _company(2, hub_cost=40.0)  # dear at the hub: left alone it holds nothing and makes the stores wait
+    free = echelon_targets(positions=positions, flows=flows, demand=demand, as_of_date=DAY).set_index(["sku_id", "node_id"])
+    limited = positions.assign(most_service_days=np.where(positions["node_id"] == "hub", 6, None))
+    held = echelon_targets(positions=limited, flows=flows, demand=demand, as_of_date=DAY).set_index(["sku_id", "node_id"])
+    assert free.loc[("s0", "hub"), "service_days"] == 25
+    assert held.loc[("s0", "hub"), ["service_days", "net_replenishment_days"]].tolist() == [6, 19]

@@ -24,7 +24,7 @@ def positions(on_hand: list[int], **columns: object) -> pd.DataFrame:
         "presentation_units": 0, "penalty_cost_per_unit": 0.0, "cycle_service_level": 0.95, "review_period_days": 7, "lead_time_days": 0.0,
         "lead_time_std_days": 0.0, "is_bulky": False, "replenished_from_node_id": None, "abc_class": "A", "min_units": None, "max_units": None,
         "min_days": None, "max_days": None, "target_method": "cycle service level", "fill_rate_target": None, "reason": None, "volume_m3": None,
-        "capacity_m3": None, "node_type": None, "is_pilot": None,
+        "capacity_m3": None, "node_type": None, "is_pilot": None, "most_service_days": None,
     }  # fmt: skip
     return pd.DataFrame(base | columns)
 

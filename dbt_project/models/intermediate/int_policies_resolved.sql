@@ -28,7 +28,8 @@ resolved as (
         arg_min(rules.max_units, rules.rank) filter (where rules.max_units is not null) as max_units,
         arg_min(rules.min_days, rules.rank) filter (where rules.min_days is not null) as min_days,
         arg_min(rules.max_days, rules.rank) filter (where rules.max_days is not null) as max_days,
-        arg_min(rules.presentation_units, rules.rank) filter (where rules.presentation_units is not null) as presentation_units
+        arg_min(rules.presentation_units, rules.rank) filter (where rules.presentation_units is not null) as presentation_units,
+        arg_min(rules.most_service_days, rules.rank) filter (where rules.most_service_days is not null) as most_service_days
     from carried
     inner join {{ ref('dim_sku') }} as skus on carried.sku_id = skus.sku_id
     inner join {{ ref('stg_master__nodes') }} as nodes on carried.node_id = nodes.node_id
