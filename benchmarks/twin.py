@@ -94,8 +94,9 @@ def _lane_days(network: TwinNetwork, lanes: pd.DataFrame, know: Knowledge, rng: 
     leaves = np.array([[words == "daily" or name in words for name in names] for words in at["departs_on"].fillna("daily")])
     out = np.zeros((DAYS, len(at)), np.int64)
     mean, std = at["lead_time_days"].to_numpy(dtype=float), at["lead_time_std_days"].fillna(0).to_numpy(dtype=float)
-    kind = dict(zip(know.positions["node_id"], know.lead_times.kind, strict=True))
-    seen = {int(lane): kind[node] for node, lane in zip(network.node_ids, network.parent_lane, strict=True) if lane >= 0}
+    below = know.positions["replenished_from_node_id"].notna().to_numpy()
+    kind = dict(zip(know.positions["node_id"][below], know.lead_times.kind[below], strict=True))
+    seen = {int(lane): kind[node] for node, lane in zip(network.node_ids, network.parent_lane, strict=True) if lane >= 0 and node in kind}
     for day in range(DAYS):
         weekday = (know.as_of_date.dayofweek + day + 1 + np.arange(7)) % 7
         wait = 1 + np.argmax(leaves[:, weekday], axis=1)

@@ -103,6 +103,7 @@ def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> 
     unknown = int(raw["is_stock_unknown"].sum())
     raw = raw[~raw["is_stock_unknown"]]
     planning = settings.planning
+    has_level = raw["cycle_service_level"].notna()
     defaults = {
         "penalty_cost_per_unit": planning.penalty_cost_per_unit,
         "cycle_service_level": planning.cycle_service_level,
@@ -110,7 +111,10 @@ def read_positions(warehouse: duckdb.DuckDBPyConnection, settings: Settings) -> 
     }
     for column, value in defaults.items():
         raw[column] = raw[column].astype(float).fillna(value)
-    raw["target_method"] = raw["target_method"].fillna(planning.target_method)
+    asked = (
+        "cycle service level" if planning.target_method == "newsvendor" else planning.target_method
+    )  # a level that a planner set is kept
+    raw["target_method"] = raw["target_method"].fillna(has_level.map({True: asked, False: planning.target_method}))
     for column in ("unit_cost", "unit_price", "handling_cost_per_unit"):
         raw[column] = raw[column].astype(float)
     return STOCK_POSITIONS.check(_children_first(raw)), unknown
@@ -131,9 +135,12 @@ def _children_first(positions: pd.DataFrame) -> pd.DataFrame:
         depth[node] = len(seen)
     carried = pd.MultiIndex.from_frame(positions[["sku_id", "node_id"]])
     up = pd.MultiIndex.from_frame(positions[["sku_id", "replenished_from_node_id"]])
-    kept = positions["replenished_from_node_id"].where(up.isin(carried), None)
+    is_kept = up.isin(carried)
+    kept = positions["replenished_from_node_id"].where(is_kept, None)
+    orphaned = positions["replenished_from_node_id"].notna() & ~is_kept  # the supplier delivers in the time that it takes him
+    lead = {name: positions[name].where(~orphaned, positions[f"supplier_{name}"]) for name in ("lead_time_days", "lead_time_std_days")}
     return (
-        positions.assign(replenished_from_node_id=kept, _depth=-positions["node_id"].map(depth))
+        positions.assign(replenished_from_node_id=kept, **lead, _depth=-positions["node_id"].map(depth))
         .sort_values(["sku_id", "_depth", "node_id"], ignore_index=True)
         .drop(columns="_depth")
     )

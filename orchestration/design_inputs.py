@@ -130,7 +130,8 @@ def placement_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, y
     """Online demand by SKU and region, and what every node would pay to serve it."""
     nodes = year.nodes[year.nodes["is_open"] & year.nodes["node_id"].isin(year.zones["node_id"])].reset_index(drop=True)
     skus = year.skus[year.skus["sku_id"].isin(year.online["sku_id"])].reset_index(drop=True)
-    region = pd.Index(sorted(set(year.online["region_id"]) & set(year.zones["region_id"])))
+    reached = year.zones[year.zones["node_id"].isin(nodes["node_id"])]
+    region = pd.Index(sorted(set(year.online["region_id"]) & set(reached["region_id"])))
     online = year.online[year.online["region_id"].isin(region) & year.online["sku_id"].isin(skus["sku_id"])]
     demand = np.zeros((len(skus), len(region)))
     demand[pd.Index(skus["sku_id"]).get_indexer(online["sku_id"]), region.get_indexer(online["region_id"])] = online["units"]

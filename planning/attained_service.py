@@ -85,10 +85,11 @@ def trial(know: Knowledge, *, seed: int) -> Trial:
     by_kind = np.stack(
         [rng.choice(days, LIVED_DAYS, p=shares / shares.sum()) for days, shares in zip(leads.days, leads.shares, strict=True)], axis=1
     )  # one draw a day for all that share a lane
-    kind_of_node = dict(zip(p["node_id"], leads.kind, strict=True))
+    below = p["replenished_from_node_id"].notna().to_numpy()
+    kind_of_node = dict(zip(p["node_id"][below], leads.kind[below], strict=True))
     lane_days = np.ones((LIVED_DAYS, len(network.lane_origin)), np.int64)
     for node, lane in zip(network.node_ids, network.parent_lane, strict=True):
-        if lane >= 0:
+        if lane >= 0 and node in kind_of_node:
             lane_days[:, lane] = 1 + by_kind[:, kind_of_node[node]]
     supplier = 1 + np.maximum(dense_units(network, p, by_kind[:, leads.kind]), 0)
     nothing = np.zeros_like(demand)

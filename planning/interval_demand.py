@@ -29,6 +29,7 @@ from planning.lead_times import LeadTimes
 from planning.negative_binomial import LARGE_MEAN, cumulative_table, probability_ratio
 
 _LONGEST_WALK = 100_000  # beyond it demand is taken as a gamma
+_TINY = 1e-290  # below it a probability has lost its digits
 _NOTHING = 1e-9  # a mean that is no demand
 
 
@@ -321,7 +322,7 @@ def _walk(
             first = _start(mean[v], variance[v])
             if x < first:
                 continue
-            if x == first or variance[v] < mean[v] * (1.0 - 1e-9):
+            if x == first or state[v] < _TINY or variance[v] < mean[v] * (1.0 - 1e-9):  # a step from nothing stays nothing
                 state[v] = _probability(x, mean[v], variance[v])
             else:
                 alpha = max(0.0, (variance[v] - mean[v]) / (mean[v] * mean[v]))

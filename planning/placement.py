@@ -172,7 +172,7 @@ def place(inputs: PlacementInputs, *, line_cost: float, reviews_per_year: float,
             )
     chosen = np.zeros(inputs.pooled_cost.shape, np.bool_)
     _place(
-        inputs.demand_units, inputs.cost_per_unit, inputs.pooled_cost, _eligible(inputs), line_cost, reviews_per_year,
+        _reachable(inputs), inputs.cost_per_unit, inputs.pooled_cost, _eligible(inputs), line_cost, reviews_per_year,
         least_saving_per_node, chosen,
     )  # fmt: skip
     return chosen
@@ -180,6 +180,12 @@ def place(inputs: PlacementInputs, *, line_cost: float, reviews_per_year: float,
 
 def _eligible(inputs: PlacementInputs) -> NDArray[np.bool_]:
     return ~(inputs.is_bulky[:, None] & np.isin(inputs.node_types, CENTRAL_ONLY)[None, :])
+
+
+def _reachable(inputs: PlacementInputs) -> NDArray[np.float64]:
+    """Demand of the regions that some node may serve with the SKU; nobody's choice of nodes depends on the rest."""
+    reached = (_eligible(inputs)[:, :, None] & np.isfinite(inputs.cost_per_unit)).any(axis=1)
+    return np.where(reached, inputs.demand_units, 0.0)
 
 
 def placements(
@@ -196,7 +202,7 @@ def placements(
     n_skus, n_nodes = chosen.shape
     shape = (n_skus, n_nodes)
     served, saved, held, lines = (np.zeros(shape) for _ in range(4))
-    _explain(chosen, inputs.demand_units, inputs.cost_per_unit, inputs.pooled_cost, line_cost, reviews_per_year, served, saved, held, lines)
+    _explain(chosen, _reachable(inputs), inputs.cost_per_unit, inputs.pooled_cost, line_cost, reviews_per_year, served, saved, held, lines)
     net = saved - held - lines
     alone = chosen & (chosen.sum(axis=1, keepdims=True) == 1)
     reason = np.select(

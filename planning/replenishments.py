@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planning.frames import REPLENISHMENTS
-from planning.lot_sizes import whole_cases_down, whole_cases_up
+from planning.lot_sizes import shared_cases, whole_cases_up
 from planning.pilot import line_status
 from planning.review import days_to_review
 
@@ -98,15 +98,20 @@ def _who_orders(
     stake = pd.Series(endangered * margin).groupby(lane).transform("sum").to_numpy()
     fixed = lanes.set_index(["origin_node_id", "destination_node_id"])["fixed_cost_per_shipment"].astype(float)
     used = pd.MultiIndex.from_frame(transfers[["origin_node_id", "destination_node_id"]]).unique()
-    leaves = (lane.isin(used) | pd.Series(is_due).groupby(lane).transform("any").to_numpy()) & rows[
-        "replenished_from_node_id"
-    ].notna().to_numpy()
+    orders = is_due & (position <= rows["reorder_point_units"].to_numpy()) & (rows["order_up_to_units"].to_numpy() > position)
+    has_lane = rows["replenished_from_node_id"].notna().to_numpy()
+    leaves = (lane.isin(used) | pd.Series(orders).groupby(lane).transform("any").to_numpy()) & has_lane
     departure = np.where(leaves, 0.0, fixed.reindex(lane).fillna(0.0).to_numpy())
     return is_due, (endangered > 0) & (stake > departure)
 
 
 def _shared(rows: pd.DataFrame, asked: NDArray[np.int64], stock: NDArray[np.float64], pack: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What each row gets when all rows of a SKU and source get the same share of what they ask."""
-    whole = pd.Series(asked).groupby([rows["sku_id"], rows["source"]]).transform("sum").to_numpy(dtype=float)
-    share = np.divide(stock, whole, out=np.ones_like(whole), where=whole > stock)
-    return whole_cases_down(np.floor(asked * np.clip(share, 0, 1) + 1e-9).astype(np.int64), pack)
+    """What each row gets of the stock of its SKU's source."""
+    source, _ = pd.factorize(pd.MultiIndex.from_frame(rows[["sku_id", "source"]]))
+    place = pd.Series(source).groupby(source).cumcount().to_numpy()
+    shape = int(place.max(initial=-1)) + 1, int(source.max(initial=-1)) + 1
+    dense = np.zeros(shape, np.int64)
+    dense[place, source] = asked
+    free, cases = np.full(shape[1], np.inf), np.ones(shape[1], np.int64)
+    free[source], cases[source] = stock, pack
+    return shared_cases(dense, free, cases)[place, source]

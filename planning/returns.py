@@ -70,7 +70,7 @@ def return_dispositions(
     Parameters
     ----------
     returned : DataFrame
-        sku_id, node_id, condition, returned_units; SKU-nodes that the positions lack are valued as worth nothing where they are.
+        sku_id, node_id, condition, returned_units > 0; SKU-nodes that the positions lack get no line: nobody knows what is there.
     positions : DataFrame
         Frame `stock_positions`, rows of a SKU together.
     values : MarginalValues

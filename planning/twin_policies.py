@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
 from planning.lead_times import LeadTimes, horizon_days
-from planning.lot_sizes import whole_cases_down, whole_cases_up
+from planning.lot_sizes import shared_cases, whole_cases_down, whole_cases_up
 from planning.marginal_value import marginal_values
 from planning.replenishments import SUPPLIER, plan_replenishments
 from planning.review import days_to_review, days_to_supply
@@ -88,11 +88,10 @@ def from_parents(view: View, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
     lanes = np.zeros((len(network.lane_origin), wanted.shape[1]), np.int64)
     for node in np.flatnonzero(network.parent_lane >= 0):
         lanes[network.parent_lane[node]] = whole_cases_up(wanted[node], network.case_pack_units)
-    asked = np.zeros_like(view.on_hand)
-    np.add.at(asked, network.lane_origin, lanes)
-    share = np.where(asked > view.on_hand, view.on_hand / np.maximum(asked, 1), 1.0)[network.lane_origin]
-    fair = whole_cases_down(np.floor(lanes * share + 1e-9).astype(np.int64), network.case_pack_units)
-    return within_capacity(network, fair)
+    for origin in np.unique(network.lane_origin):
+        mine = network.lane_origin == origin
+        lanes[mine] = shared_cases(lanes[mine], view.on_hand[origin].astype(float), network.case_pack_units)
+    return within_capacity(network, lanes)
 
 
 def do_nothing(view: View) -> Moves:

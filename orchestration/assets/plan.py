@@ -173,14 +173,17 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 )
             replace_day(warehouse, RETURN_DISPOSITIONS, rows, as_of_date=day.day)
         counted = rows.groupby("disposition", as_index=False).agg(lines=("sku_id", "size"), units=("returned_units", "sum"))
-        return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), "dispositions": markdown_table(counted)})
+        left_out = int(returned["returned_units"].sum() - rows["returned_units"].sum())
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": len(rows), "dispositions": markdown_table(counted), "left_out_units": left_out}
+        )
 
     return [targets, transfers, replenishments, dispositions]
 
 
 _RETURNED = """
 select sku_id, node_id, condition, sum(returned_units)::bigint as returned_units from staging.stg_wms__returns
-where business_date = ? group by all order by all
+where business_date = ? group by all having sum(returned_units) > 0 order by all
 """
 
 

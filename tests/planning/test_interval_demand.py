@@ -26,6 +26,15 @@ def test_the_smallest_units_of_one_lead_time_are_scipys_quantiles(mean: float, a
     assert found[0] == truth
 
 
+def test_large_and_steady_demand_whose_first_probability_is_too_small_to_write_is_walked_all_the_same() -> None:
+    mean, std = 40_000.0, 3_340.0
+    demand = _one([mean], [std**2], [1.0])
+    covered, short = service_at(demand, np.array([int(mean + 3 * std)]))
+    assert covered[0] == pytest.approx(norm.cdf(3), abs=2e-3) and 0 < short[0] < std * 0.01
+    found = smallest_units(demand, cycle_service_level=np.array([0.95]), most_shortage_units=NOTHING)
+    assert found[0] == pytest.approx(mean + 1.645 * std, rel=0.01)
+
+
 def test_demand_steadier_than_poisson_is_a_rounded_normal() -> None:
     found = smallest_units(_one([100.0], [25.0], [1.0]), cycle_service_level=np.array([0.95]), most_shortage_units=NOTHING)
     assert found[0] == np.ceil(norm.ppf(0.95, 100, 5) - 0.5)

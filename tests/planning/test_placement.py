@@ -102,3 +102,11 @@ def test_a_sku_that_nobody_asks_for_stands_nowhere_and_missing_costs_are_refused
     assert not place(_hub_and_two([0.0, 0.0]), **RULES).any()
     with pytest.raises(PlanningError, match="pooled_cost is missing or negative at 3"):
         place(_hub_and_two([1.0, 1.0], pooled=np.nan), **RULES)
+
+
+def test_a_region_that_nobody_reaches_does_not_take_a_sku_off_every_node() -> None:
+    cost = np.array([[[4.0, np.inf], [2.0, np.inf], [np.inf, np.inf]]])
+    assert place(_inputs(np.array([[500.0, 80.0]]), cost, np.ones((1, 3))), **RULES).any()
+    only_urban = np.array([[[4.0, np.inf], [2.0, 3.0], [np.inf, np.inf]]])
+    bulky = _inputs(np.array([[500.0, 80.0]]), only_urban, np.ones((1, 3)), is_bulky=np.array([True]))
+    assert place(bulky, **RULES).tolist() == [[True, False, False]]

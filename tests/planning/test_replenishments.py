@@ -137,3 +137,16 @@ def test_what_cannot_wait_goes_when_it_pays_the_departure_or_the_lane_is_used_an
     assert lines(fixed=21.0) == 0
     moved = pd.DataFrame({"sku_id": ["t"], "origin_node_id": ["n1"], "destination_node_id": ["n0"], "transfer_units": [3]})
     assert lines(fixed=21.0, moved=moved) == 1
+
+
+def test_the_last_cases_of_a_short_parent_are_shipped_too() -> None:
+    found = plan_replenishments(
+        positions=positions([0] * 10 + [9], replenished_from_node_id=["n10"] * 10 + [None], review_period_days=1),
+        targets=_targets([1] * 10 + [0], [1] * 10 + [0]), transfers=NONE, lanes=NO_LANES, as_of_date=DAY, pilot_only=False,
+    )  # fmt: skip
+    assert found["ordered_units"].tolist() == [1] * 9 + [0]
+    cases = plan_replenishments(
+        positions=positions([0, 0, 12], replenished_from_node_id=["n2", "n2", None], review_period_days=1, case_pack_units=12),
+        targets=_targets([12, 12, 0], [12, 12, 0]), transfers=NONE, lanes=NO_LANES, as_of_date=DAY, pilot_only=False,
+    )  # fmt: skip
+    assert cases["ordered_units"].tolist() == [12, 0]

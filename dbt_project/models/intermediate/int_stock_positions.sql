@@ -22,15 +22,16 @@ inbound as (
     group by all
 ),
 
-lead as (  -- lane from the parent, else the supplier
+lead as (  -- the cheapest open lane from the parent, else the supplier
     select
         nodes.node_id,
-        arg_min(lanes.lead_time_days, lanes.cost_per_unit) as lead_time_days,
-        arg_min(lanes.lead_time_std_days, lanes.cost_per_unit) as lead_time_std_days
+        lanes.lead_time_days,
+        lanes.lead_time_std_days
     from {{ ref('stg_master__nodes') }} as nodes
     inner join {{ ref('stg_master__lanes') }} as lanes
         on nodes.replenished_from_node_id = lanes.origin_node_id and nodes.node_id = lanes.destination_node_id
-    group by all
+    where lanes.is_open
+    qualify row_number() over (partition by nodes.node_id order by lanes.cost_per_unit, lanes.lead_time_days, lanes.mode) = 1
 )
 
 select
@@ -54,6 +55,8 @@ select
     skus.is_pilot and nodes.is_pilot as is_pilot,
     coalesce(ruled.presentation_units, 0) as presentation_units,
     ruled.* exclude (sku_id, node_id, presentation_units),
+    skus.supplier_lead_time_days,
+    skus.supplier_lead_time_std_days,
     coalesce(lead.lead_time_days, skus.supplier_lead_time_days) as lead_time_days,
     coalesce(lead.lead_time_std_days, skus.supplier_lead_time_std_days) as lead_time_std_days,
     case when lead.node_id is not null then nodes.replenished_from_node_id end as replenished_from_node_id
