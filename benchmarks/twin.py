@@ -23,10 +23,10 @@ from orchestration.deployment import Deployment
 from orchestration.landing import land_inbox
 from orchestration.run_day import read_day
 from orchestration.running import run_day
+from orchestration.service_trial import knowledge
 from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import open_warehouse
 from planning.clairvoyant import clairvoyant_bound
-from planning.lead_time_demand import DemandFlows
 from planning.lead_times import LeadTimes
 from planning.twin import Scenario, TwinNetwork, simulate
 from planning.twin_frames import dense_units, twin_network
@@ -58,31 +58,6 @@ def _plan(settings: Settings, day: dt.date) -> None:
     outcome = run_day(Deployment(settings), day, ephemeral=True)
     if outcome.exit_code:
         raise SystemExit(f"{day}: {'; '.join(outcome.problems)}")
-
-
-def _only(inputs: DayInputs, skus: set[str]) -> DayInputs:
-    """The inputs of some SKUs."""
-    p, f = inputs.positions, inputs.flows
-    keep = p["sku_id"].isin(skus).to_numpy()
-    row = np.cumsum(keep) - 1
-    sku_kept = keep[f.row_start[:-1]]
-    flow_kept = keep[f.flow_row]
-    series_kept = np.zeros(len(f.means), bool)
-    series_kept[f.flow_series[flow_kept]] = True
-    series = np.cumsum(series_kept) - 1
-    per_sku_rows, per_sku_flows = np.diff(f.row_start)[sku_kept], np.diff(f.flow_start)[sku_kept]
-    flows = DemandFlows(
-        means=f.means[series_kept],
-        dispersions=f.dispersions[series_kept],
-        flow_series=series[f.flow_series[flow_kept]],
-        flow_row=row[f.flow_row[flow_kept]],
-        flow_share=f.flow_share[flow_kept],
-        flow_start=np.r_[0, np.cumsum(per_sku_flows)],
-        row_start=np.r_[0, np.cumsum(per_sku_rows)],
-        parent_row=np.where(f.parent_row[keep] >= 0, row[f.parent_row[keep]], -1),
-    )
-    leads = LeadTimes(inputs.lead_times.days, inputs.lead_times.shares, inputs.lead_times.kind[keep])
-    return replace(inputs, positions=p[keep].reset_index(drop=True), flows=flows, lead_times=leads)
 
 
 def _lane_days(network: TwinNetwork, lanes: pd.DataFrame, know: Knowledge, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -153,7 +128,8 @@ def demo_worlds(folder: Path, sku_count: int) -> tuple[Knowledge, TwinNetwork, l
     settings = load_settings(path)
     _plan(settings, (last - pd.Timedelta(days=DAYS)).date())
     inputs, lanes, shares, miles = _read(settings)
-    know, network = _prepare(inputs, settings, miles, last - pd.Timedelta(days=DAYS))
+    every = np.ones(len(inputs.flows.row_start) - 1, bool)
+    know, network = _prepare(inputs, settings, miles, last - pd.Timedelta(days=DAYS), every)
     truth = company(sku_count=sku_count, day_count=220, last_day=last, seed=7)
     column = pd.Index(truth.catalogue.skus["sku_id"]).get_indexer(list(network.sku_ids))
     dispersion = truth.catalogue.dispersion[column]
@@ -225,21 +201,15 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
     """M5 on the evening of 2016-04-24 and its 28 validation days, for a sample of items."""
     import duckdb
 
-    from benchmarks.real.m5 import write_deployment
-
-    path = folder / "settings.yaml"
-    if not (folder / "warehouse.duckdb").exists():
-        path = write_deployment(data, folder, _PUBLISHED_LAST_DAY)
-        _plan(load_settings(path), _PUBLISHED_LAST_DAY)
-    settings = load_settings(path)
+    settings = m5_deployment(data, folder)
     inputs, lanes, _, miles = _read(settings)
     skus = pd.Series(inputs.positions["sku_id"].unique())
     share = min(1.0, sku_count / len(skus))
-    inputs = _only(inputs, set(skus.sample(min(sku_count, len(skus)), random_state=1)))
+    sampled = skus.isin(skus.sample(min(sku_count, len(skus)), random_state=1)).to_numpy()
     inputs = replace(
         inputs, lanes=inputs.lanes.assign(fixed_cost_per_shipment=inputs.lanes["fixed_cost_per_shipment"].astype(float) * share)
     )
-    know, network = _prepare(inputs, settings, miles, pd.Timestamp(_PUBLISHED_LAST_DAY))
+    know, network = _prepare(inputs, settings, miles, pd.Timestamp(_PUBLISHED_LAST_DAY), sampled)
     rows = duckdb.sql(
         f"""select item_id, store_id, date - date '{_PUBLISHED_LAST_DAY}' - 1 as day, units
             from '{data}/m5/sales_long_d1762_d1941.parquet' where date > date '{_PUBLISHED_LAST_DAY}' - 28"""
@@ -275,12 +245,12 @@ def m5_worlds(data: Path, folder: Path, sku_count: int) -> tuple[Knowledge, Twin
     return know, network, worlds, settings
 
 
-def _prepare(inputs: DayInputs, settings: Settings, miles: pd.DataFrame, day: pd.Timestamp) -> tuple[Knowledge, TwinNetwork]:
-    know = Knowledge(
-        inputs.positions, inputs.lanes, inputs.flows, inputs.lead_times, inputs.level_correlation, inputs.region_correlation, day
-    )
+def _prepare(
+    inputs: DayInputs, settings: Settings, miles: pd.DataFrame, day: pd.Timestamp, sku_kept: NDArray[np.bool_]
+) -> tuple[Knowledge, TwinNetwork]:
+    know, _ = knowledge(inputs, day, sku_kept=sku_kept)
     network = twin_network(
-        positions=inputs.positions,
+        positions=know.positions,
         lanes=inputs.lanes,
         final_mile_cost_per_unit=dict(zip(miles["node_id"], miles["cost"], strict=True)),
         outbound_units_per_day={},

@@ -22,12 +22,9 @@ _MOST_DRAWS = 8  # a small catalogue lives more than one story
 _LEVELS = (0.6, 0.75, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 
-def knowledge(inputs: DayInputs, day: pd.Timestamp, *, most_skus: int | None = None) -> tuple[Knowledge, NDArray[np.int64]]:
-    """What a policy may know, for SKUs spread evenly over the catalogue, and the rows of the positions that are theirs."""
+def knowledge(inputs: DayInputs, day: pd.Timestamp, *, sku_kept: NDArray[np.bool_]) -> tuple[Knowledge, NDArray[np.int64]]:
+    """What a policy may know of some SKUs, ``sku_kept`` of shape (n_skus,), and the rows of the positions that are theirs."""
     f = inputs.flows
-    n_skus = len(f.row_start) - 1
-    step = 1 if most_skus is None else max(1, -(-n_skus // most_skus))
-    sku_kept = np.arange(n_skus) % step == 0
     keep = np.repeat(sku_kept, np.diff(f.row_start))
     row, flow_kept = np.cumsum(keep) - 1, keep[f.flow_row]
     series_kept = np.zeros(len(f.means), bool)
@@ -51,7 +48,9 @@ def knowledge(inputs: DayInputs, day: pd.Timestamp, *, most_skus: int | None = N
 
 def lived_service(inputs: DayInputs, settings: Settings, day: RunDay, targets: pd.DataFrame, echelons: pd.DataFrame) -> pd.DataFrame:
     """Frame `plan.service_attained`: the targets in force, and beside them what guaranteed service would attain."""
-    know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), most_skus=settings.planning.twin_skus)
+    n_skus = len(inputs.flows.row_start) - 1
+    spread = np.arange(n_skus) % max(1, -(-n_skus // settings.planning.twin_skus)) == 0  # evenly over the catalogue
+    know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), sku_kept=spread)
     mine, other = targets.iloc[rows].reset_index(drop=True), echelons.iloc[rows].reset_index(drop=True)
     point, top = mine["reorder_point_units"].to_numpy(dtype=np.int64), mine["order_up_to_units"].to_numpy(dtype=np.int64)
     per_day = mine["demand_mean_units"].to_numpy(dtype=float) / mine["protection_days"].to_numpy(dtype=float)

@@ -35,33 +35,25 @@ _INPUTS = [["intermediate", "int_stock_positions"], ["intermediate", "int_open_l
 def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Assets of the stage."""
 
-    def shared(frame: Frame, deps: list[list[str]]) -> dict:
-        return {
-            "key": frame.name.split("."),
-            "deps": deps,
-            "group_name": "plan",
-            "owners": OWNERS,
-            "pool": POOL,
-            "partitions_def": partitions,
-            "backfill_policy": ONE_RUN_A_DAY,
-            "description": f"One row per {frame.grain}.",
-            "metadata": {"dagster/column_schema": frame_schema(frame)},
-        }
+    def specs(deps: list[list[str]], *frames: Frame, skippable: bool = False) -> list[dg.AssetSpec]:
+        return [
+            dg.AssetSpec(
+                frame.name.split("."),
+                deps=deps,
+                skippable=skippable,
+                group_name="plan",
+                owners=OWNERS,
+                kinds={"numba", "duckdb"},
+                description=f"One row per {frame.grain}.",
+                metadata={"dagster/column_schema": frame_schema(frame)},
+            )
+            for frame in frames
+        ]
 
-    specs = [
-        dg.AssetSpec(
-            frame.name.split("."),
-            deps=_INPUTS,
-            group_name="plan",
-            owners=OWNERS,
-            kinds={"numba", "duckdb"},
-            description=f"One row per {frame.grain}.",
-            metadata={"dagster/column_schema": frame_schema(frame)},
-        )
-        for frame in (STOCK_TARGETS, ECHELON_TARGETS, SERVICE_ATTAINED)
-    ]
-
-    @dg.multi_asset(name="targets", specs=specs, pool=POOL, partitions_def=partitions, backfill_policy=ONE_RUN_A_DAY)
+    @dg.multi_asset(
+        name="targets", specs=specs(_INPUTS, STOCK_TARGETS, ECHELON_TARGETS, SERVICE_ATTAINED), pool=POOL, partitions_def=partitions,
+        backfill_policy=ONE_RUN_A_DAY,
+    )  # fmt: skip
     def targets(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
@@ -111,24 +103,49 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             },
         )
 
-    @dg.asset(**shared(TRANSFERS, [*_INPUTS, ["plan", "stock_targets"]]), kinds={"numba", "duckdb"})
-    def transfers(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+    @dg.multi_asset(
+        name="moves", pool=POOL, partitions_def=partitions, backfill_policy=ONE_RUN_A_DAY, can_subset=True,
+        specs=specs(
+            [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "stock_targets"]], TRANSFERS, RETURN_DISPOSITIONS, skippable=True
+        ),
+    )  # fmt: skip
+    def moves(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
+        """Both from one reading of the day and one table of values; either can be made by hand alone."""
+        settings = deployment.settings
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "plan")
             with refused_as_failure(TRANSFERS, day):
-                inputs = read_inputs(warehouse, deployment.settings, day)
+                inputs = read_inputs(warehouse, settings, day)
                 values = _values(inputs)
-                plan = _transfers(inputs, values, deployment.settings, day)
-            replace_day(warehouse, TRANSFERS, plan.lines, as_of_date=day.day)
-            nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
-        return dg.MaterializeResult(metadata=_transfer_metadata(plan, inputs, nodes))
+            if dg.AssetKey(TRANSFERS.name.split(".")) in context.selected_asset_keys:
+                with refused_as_failure(TRANSFERS, day):
+                    plan = _transfers(inputs, values, settings, day)
+                replace_day(warehouse, TRANSFERS, plan.lines, as_of_date=day.day)
+                nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
+                yield dg.MaterializeResult(asset_key=TRANSFERS.name.split("."), metadata=_transfer_metadata(plan, inputs, nodes))
+            if dg.AssetKey(RETURN_DISPOSITIONS.name.split(".")) in context.selected_asset_keys:
+                returned = warehouse.execute(_RETURNED, [day.as_of_date]).df()
+                with refused_as_failure(RETURN_DISPOSITIONS, day):
+                    rows = _dispositions(returned, inputs, values, settings, day)
+                replace_day(warehouse, RETURN_DISPOSITIONS, rows, as_of_date=day.day)
+                yield dg.MaterializeResult(asset_key=RETURN_DISPOSITIONS.name.split("."), metadata=_disposition_metadata(rows, returned))
 
     @dg.asset(
-        **shared(
-            REPLENISHMENTS,
-            [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["plan", "stock_targets"], ["plan", "transfers"]],
-        ),
+        key=REPLENISHMENTS.name.split("."),
+        deps=[
+            ["intermediate", "int_stock_positions"],
+            ["intermediate", "int_open_lanes"],
+            ["plan", "stock_targets"],
+            ["plan", "transfers"],
+        ],
+        group_name="plan",
+        owners=OWNERS,
+        pool=POOL,
+        partitions_def=partitions,
+        backfill_policy=ONE_RUN_A_DAY,
+        description=f"One row per {REPLENISHMENTS.grain}.",
+        metadata={"dagster/column_schema": frame_schema(REPLENISHMENTS)},
         kinds={"pandas", "duckdb"},
     )
     def replenishments(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
@@ -152,33 +169,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             metadata={"dagster/row_count": len(rows), "ordered_units": int(rows["ordered_units"].sum()), "parent_short_count": short}
         )
 
-    @dg.asset(**shared(RETURN_DISPOSITIONS, [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "transfers"]]), kinds={"numba", "duckdb"})
-    def dispositions(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
-        planning = deployment.settings.planning
-        with deployment.warehouse() as warehouse:
-            day = read_day(warehouse)
-            gates.require(deployment, day, "plan")
-            inputs = read_inputs(warehouse, deployment.settings, day)
-            returned = warehouse.execute(_RETURNED, [day.as_of_date]).df()
-            with refused_as_failure(RETURN_DISPOSITIONS, day):
-                rows = return_dispositions(
-                    returned=returned,
-                    positions=inputs.positions,
-                    values=_values(inputs),
-                    units_per_day=inputs.interval.expected_units / inputs.interval.protection_days,
-                    lanes=inputs.lanes,
-                    as_of_date=pd.Timestamp(day.as_of_date),
-                    refurbish_cost_share=planning.refurbish_cost_share,
-                    liquidation_share=planning.liquidation_share,
-                )
-            replace_day(warehouse, RETURN_DISPOSITIONS, rows, as_of_date=day.day)
-        counted = rows.groupby("disposition", as_index=False).agg(lines=("sku_id", "size"), units=("returned_units", "sum"))
-        left_out = int(returned["returned_units"].sum() - rows["returned_units"].sum())
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": len(rows), "dispositions": markdown_table(counted), "left_out_units": left_out}
-        )
-
-    return [targets, transfers, replenishments, dispositions]
+    return [targets, moves, replenishments]
 
 
 _RETURNED = """
@@ -219,6 +210,25 @@ def _transfers(inputs: DayInputs, values: MarginalValues, settings: Settings, da
         min_net_gain_per_line=settings.planning.min_net_gain_per_line,
         pilot_only=settings.planning.pilot_only,
     )
+
+
+def _dispositions(returned: pd.DataFrame, inputs: DayInputs, values: MarginalValues, settings: Settings, day: RunDay) -> pd.DataFrame:
+    return return_dispositions(
+        returned=returned,
+        positions=inputs.positions,
+        values=values,
+        units_per_day=inputs.interval.expected_units / inputs.interval.protection_days,
+        lanes=inputs.lanes,
+        as_of_date=pd.Timestamp(day.as_of_date),
+        refurbish_cost_share=settings.planning.refurbish_cost_share,
+        liquidation_share=settings.planning.liquidation_share,
+    )
+
+
+def _disposition_metadata(rows: pd.DataFrame, returned: pd.DataFrame) -> dict:
+    counted = rows.groupby("disposition", as_index=False).agg(lines=("sku_id", "size"), units=("returned_units", "sum"))
+    left_out = int(returned["returned_units"].sum() - rows["returned_units"].sum())
+    return {"dagster/row_count": len(rows), "dispositions": markdown_table(counted), "left_out_units": left_out}
 
 
 def _transfer_metadata(plan: TransferPlan, inputs: DayInputs, nodes: pd.DataFrame) -> dict:

@@ -53,8 +53,8 @@ def _run_red(settings: Path, *, said: str, ran_not: tuple[str, ...]) -> None:
     assert _manifest(settings) == before
 
 
-AFTER_PLAN = ("plan__replenishments", "plan__return_dispositions", "facts_and_kpis", "published__current")
-AFTER_FORECAST = ("targets", "plan__transfers", *AFTER_PLAN)
+AFTER_PLAN = ("plan__replenishments", "facts_and_kpis", "published__current")
+AFTER_FORECAST = ("targets", "moves", *AFTER_PLAN)
 
 
 def test_a_renamed_column_in_a_feed(settings: Path) -> None:
