@@ -107,7 +107,7 @@ def ingest(folder: Path, suffix: str) -> dict:
         raw_tables.create_tables(warehouse)
         lines = [raw_tables.load_feed(warehouse, settings, feed, ledger).lines.get("accepted", 0) for feed in raw_tables.LOAD_ORDER]
         last = warehouse.execute("select max(sold_at)::date from raw.pos_sales").fetchone()[0]
-        run_day.open_day(warehouse, settings, ledger, last)
+        run_day.open_day(warehouse, settings, ledger, last, run_day.nothing_open())
     return {"lines": sum(lines), "landing_seconds": round(landed, 1)}
 
 

@@ -25,6 +25,7 @@ from orchestration.run_day import read_day
 from orchestration.running import run_day
 from orchestration.service_trial import knowledge
 from orchestration.settings import Settings, load_settings
+from orchestration.transfer_rules import morning_rules
 from orchestration.warehouse import open_warehouse
 from planning.clairvoyant import clairvoyant_bound
 from planning.lead_times import LeadTimes
@@ -261,13 +262,7 @@ def _prepare(
 
 def compare(name: str, know: Knowledge, network: TwinNetwork, worlds: list[Scenario], settings: Settings) -> None:
     """Print the table of a company."""
-    planning = settings.planning
-    policies = shipped_policies(
-        sample_paths=planning.sample_paths,
-        fixed_cost_per_order=planning.fixed_cost_per_order,
-        longest_lot_days=planning.longest_lot_days,
-        min_net_gain_per_line=planning.min_net_gain_per_line,
-    )
+    policies = shipped_policies(morning_rules(settings.planning))
     start = time.perf_counter()
     bounds = [clairvoyant_bound(network, world) for world in worlds]
     print(f"\n{name}: {len(network.sku_ids)} SKUs, {len(network.node_ids)} nodes, {DAYS} days, {len(worlds)} draws")

@@ -17,6 +17,7 @@ from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, LeadTimeDemand, extend_horizon, lead_time_demand, path_seeds
 from planning.lead_times import LeadTimes, horizon_days, lead_times
 from planning.review import days_to_supply
+from planning.transfer_lanes import TransferLanes, transfer_lanes
 
 _LONGEST_DAYS = 120  # a protection interval longer than this is cut, with the last forecast week repeated
 
@@ -29,6 +30,8 @@ class DayInputs:
     ----------
     positions, lanes : DataFrame
         Frames `stock_positions`, `open_lanes`.
+    network : TransferLanes
+        The lanes as the transfer planner uses them.
     flows : DemandFlows
     demand : LeadTimeDemand
         Sampled, for the value of units.
@@ -46,6 +49,7 @@ class DayInputs:
 
     positions: pd.DataFrame
     lanes: pd.DataFrame
+    network: TransferLanes
     flows: DemandFlows
     demand: LeadTimeDemand
     interval: IntervalDemand
@@ -54,6 +58,11 @@ class DayInputs:
     region_correlation: float
     repeated_days: int
     unknown_stock_count: int
+
+    @property
+    def units_per_day(self) -> np.ndarray:
+        """Expected demand of each row and those it replenishes."""
+        return self.interval.expected_units / self.interval.protection_days
 
     @property
     def position_units(self) -> np.ndarray:
@@ -73,7 +82,8 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
     review = positions["review_period_days"].to_numpy(dtype=np.int64)
     flows, repeated = _flows(warehouse, day, positions, horizon_days(leads, review, most=_LONGEST_DAYS))
     interval = interval_demand(flows=flows, lead_times=leads, review_period_days=review, level_correlation=level, region_correlation=region)
-    arrival = _arrival_days(positions, lanes, day)
+    network = transfer_lanes(positions=positions, lanes=lanes, as_of_date=pd.Timestamp(day.as_of_date))
+    node = network.rows_of(positions["node_id"])
     same = {"flows": flows, "lead_times": leads, "level_correlation": level, "region_correlation": region}
     sampled = lead_time_demand(
         **same,
@@ -85,11 +95,11 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
         ),
         seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
         position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
-        arrival_days=arrival,
-        next_arrival_days=arrival + 1,
+        arrival_days=network.arrival_days[node],
+        next_arrival_days=network.next_arrival_days[node],
         sample_paths=settings.planning.sample_paths,
     )
-    return DayInputs(positions, lanes, flows, sampled, interval, leads, level, region, repeated, unknown)
+    return DayInputs(positions, lanes, network, flows, sampled, interval, leads, level, region, repeated, unknown)
 
 
 def read_lanes(warehouse: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -171,13 +181,6 @@ def _lead_times(warehouse: duckdb.DuckDBPyConnection, positions: pd.DataFrame) -
         observed=observed,
         kind=described.merge(kinds, how="left")["kind"].to_numpy(dtype=np.int64),
     )
-
-
-def _arrival_days(positions: pd.DataFrame, lanes: pd.DataFrame, day: RunDay) -> np.ndarray:
-    """Days until a unit sent on the fastest open lane can be sold; 1 where no lane leads."""
-    ship = (pd.to_datetime(lanes["ship_date"]) - pd.Timestamp(day.as_of_date)).dt.days
-    days = (ship + np.ceil(lanes["lead_time_days"].astype(float))).groupby(lanes["destination_node_id"]).min()
-    return positions["node_id"].map(days).fillna(1).to_numpy(dtype=np.int64)
 
 
 def _flows(warehouse: duckdb.DuckDBPyConnection, day: RunDay, positions: pd.DataFrame, longest: int) -> tuple[DemandFlows, int]:

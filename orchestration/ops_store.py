@@ -11,34 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-_SCHEMA = """
-create table if not exists deliveries (
-    ledger_sequence integer primary key autoincrement,
-    feed text not null, file_hash text not null, file_name text not null, received_at text not null,
-    file_bytes integer not null, received_lines integer not null,
-    status text not null check (status in ('landed', 'duplicate', 'rejected')),
-    reason text not null default '', column_types text not null default '', dropped_columns text not null default '',
-    is_verified integer not null default 0
-);
-create unique index if not exists one_landing_per_content on deliveries (feed, file_hash) where status = 'landed';
-create table if not exists delivered_days (
-    feed text not null, file_hash text not null, node_id text not null, day text not null, lines integer not null,
-    primary key (feed, file_hash, node_id, day)
-);
-create table if not exists forgotten_files (
-    feed text not null, file_hash text not null, forgotten_at text not null, primary key (feed, file_hash)
-);
-create table if not exists gates (
-    evaluation integer primary key autoincrement,
-    gate text not null, check_name text not null, as_of_date text not null, input_hash text not null,
-    verdict text not null check (verdict in ('pass', 'warn', 'fail')), message text not null, evaluated_at text not null
-);
-create table if not exists publications (
-    publication integer primary key autoincrement,
-    as_of_date text not null, version text not null, ledger_sequence integer not null, input_hash text not null,
-    model_version text, settings_hash text not null, content_hashes text not null, published_at text not null
-);
-"""
+from orchestration.ops_schema import ADDED, SCHEMA
+
 _STATUS = (
     "case when status = 'landed' and (feed, file_hash) in (select feed, file_hash from forgotten_files) then 'forgotten' else status end"
 )
@@ -84,6 +58,8 @@ class Publication:
     settings_hash: str
     content_hashes: dict[str, str]
     published_at: str
+    event_sequence: int = 0
+    reservation_sequence: int = 0
 
 
 @contextmanager
@@ -93,7 +69,10 @@ def open_store(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(path, timeout=30, isolation_level="IMMEDIATE")
     try:
         connection.execute("pragma journal_mode = wal")
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
+        for table, column in ADDED:
+            if column.split()[0] not in {row[1] for row in connection.execute(f"pragma table_info({table})")}:
+                connection.execute(f"alter table {table} add column {column}")
         with connection:
             yield connection
     finally:
@@ -177,8 +156,9 @@ def add_publication(store: sqlite3.Connection, publication: Publication) -> None
 def publications(store: sqlite3.Connection) -> list[Publication]:
     """Every published day, the newest publication of each, in order of the day."""
     rows = store.execute(
-        """select as_of_date, version, ledger_sequence, input_hash, model_version, settings_hash, content_hashes, published_at
+        """select as_of_date, version, ledger_sequence, input_hash, model_version, settings_hash, content_hashes, published_at,
+                  event_sequence, reservation_sequence
            from publications where publication in (select max(publication) from publications group by as_of_date)
            order by as_of_date"""
     )
-    return [Publication(*row[:6], json.loads(row[6]), row[7]) for row in rows]
+    return [Publication(*row[:6], json.loads(row[6]), *row[7:]) for row in rows]

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 _STAGES = {
     "ops__ledger": "landing files",
     "raw_feeds": "reading feeds",
-    "raw__run_day": "opening the day",
+    "raw_run_day": "opening the day",
     "facts": "building facts",
     "forecast": "forecasting",
     "ops_tables": "accounting for files",

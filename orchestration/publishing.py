@@ -205,6 +205,8 @@ def _publication(
         settings_hash=settings_hash(deployment.settings),
         content_hashes=hashes,
         published_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        event_sequence=day.event_sequence,
+        reservation_sequence=day.reservation_sequence,
     )
 
 
@@ -213,6 +215,8 @@ def _write_manifest(part: Path, publication: ops_store.Publication, tables: dict
         "as_of_date": publication.as_of_date,
         "version": publication.version,
         "ledger_sequence": publication.ledger_sequence,
+        "event_sequence": publication.event_sequence,
+        "reservation_sequence": publication.reservation_sequence,
         "input_hash": publication.input_hash,
         "settings_hash": publication.settings_hash,
         "model_version": publication.model_version,

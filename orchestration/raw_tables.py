@@ -91,6 +91,13 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create table if not exists raw.run_day (as_of_date date, ledger_sequence bigint, input_hash varchar, changed_from_date date, time_zone varchar)"
     )
+    for column in ("event_sequence", "reservation_sequence"):
+        connection.execute(f"alter table raw.run_day add column if not exists {column} bigint default 0")
+    connection.execute(
+        "create table if not exists raw.transfer_states (transfer_id varchar, order_kind varchar, as_of_date date, sku_id varchar, origin_node_id varchar,"
+        " destination_node_id varchar, mode varchar, ship_date date, transfer_units bigint, state varchar)"
+    )
+    connection.execute("create table if not exists raw.reserved_units (sku_id varchar, node_id varchar, reserved_units bigint)")
 
 
 def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: str, ledger: list[Delivery]) -> Loaded:

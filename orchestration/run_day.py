@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from orchestration.ops_store import Delivery
 from orchestration.raw_tables import EVENT_MOMENT, VERSIONED
@@ -27,11 +28,42 @@ class RunDay:
     ledger_sequence: int
     input_hash: str
     changed_from_date: dt.date
+    event_sequence: int = 0
+    reservation_sequence: int = 0
 
     @property
     def day(self) -> str:
         """ISO form of the day."""
         return self.as_of_date.isoformat()
+
+
+@dataclass(frozen=True)
+class OpenMoves:
+    """What our own ledgers know at the moment the day is opened, cut at their last entries.
+
+    Parameters
+    ----------
+    transfers, reserved : DataFrame
+        Columns of `raw.transfer_states` and `raw.reserved_units`.
+    event_sequence, reservation_sequence : int
+    """
+
+    transfers: pd.DataFrame
+    reserved: pd.DataFrame
+    event_sequence: int
+    reservation_sequence: int
+
+    def digest(self) -> str:
+        """Hash of their content."""
+        return hashlib.sha256((self.transfers.to_csv(index=False) + self.reserved.to_csv(index=False)).encode()).hexdigest()
+
+
+_STATES = "transfer_id order_kind as_of_date sku_id origin_node_id destination_node_id mode ship_date transfer_units state"
+
+
+def nothing_open() -> OpenMoves:
+    """What a deployment knows whose ledgers are empty."""
+    return OpenMoves(pd.DataFrame(columns=_STATES.split()), pd.DataFrame(columns=["sku_id", "node_id", "reserved_units"]), 0, 0)
 
 
 class NoRunDayError(RuntimeError):
@@ -54,24 +86,36 @@ def project_hash() -> str:
     return digest.hexdigest()
 
 
-def input_hash(settings: Settings, ledger: list[Delivery], as_of_date: dt.date) -> str:
-    """Hash of the day, the settings and the set of landed contents; the order of delivery does not matter."""
+def input_hash(settings: Settings, ledger: list[Delivery], as_of_date: dt.date, moves: OpenMoves) -> str:
+    """Hash of the day, the settings, the set of landed contents and what is open; the order of delivery does not matter."""
     content = sorted(f"{d.feed}:{d.file_hash}" for d in ledger if d.status in ("landed", "forgotten"))
-    return hashlib.sha256("|".join([as_of_date.isoformat(), settings_hash(settings), project_hash(), *content]).encode()).hexdigest()
+    parts = [as_of_date.isoformat(), settings_hash(settings), project_hash(), moves.digest(), *content]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def open_day(connection: duckdb.DuckDBPyConnection, settings: Settings, ledger: list[Delivery], as_of_date: dt.date) -> RunDay:
-    """Write the row of the day after its files are loaded."""
+def open_day(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, ledger: list[Delivery], as_of_date: dt.date, moves: OpenMoves
+) -> RunDay:
+    """Write the row of the day after its files are loaded, and what is open beside it."""
     row = RunDay(
         as_of_date,
         max((d.ledger_sequence for d in ledger), default=0),
-        input_hash(settings, ledger, as_of_date),
+        input_hash(settings, ledger, as_of_date, moves),
         _changed_from(connection, settings, as_of_date),
+        moves.event_sequence,
+        moves.reservation_sequence,
     )
+    for table, rows in (("raw.transfer_states", moves.transfers), ("raw.reserved_units", moves.reserved)):
+        connection.execute(f"delete from {table}")
+        if len(rows):
+            connection.register("open_moves", rows)
+            connection.execute(f"insert into {table} by name select * from open_moves")
+            connection.unregister("open_moves")
     connection.execute("delete from raw.run_day")
     connection.execute(
-        "insert into raw.run_day values (?, ?, ?, ?, ?)",
-        [row.as_of_date, row.ledger_sequence, row.input_hash, row.changed_from_date, settings.time_zone],
+        "insert into raw.run_day values (?, ?, ?, ?, ?, ?, ?)",
+        [row.as_of_date, row.ledger_sequence, row.input_hash, row.changed_from_date, settings.time_zone, row.event_sequence,
+         row.reservation_sequence],
     )
     return row
 
@@ -87,7 +131,9 @@ def read_day(connection: duckdb.DuckDBPyConnection) -> RunDay:
     found = connection.execute("select count(*) from information_schema.tables where table_schema = 'raw' and table_name = 'run_day'")
     row = found.fetchone()
     row = (
-        connection.execute("select as_of_date, ledger_sequence, input_hash, changed_from_date from raw.run_day").fetchone()
+        connection.execute(
+            "select as_of_date, ledger_sequence, input_hash, changed_from_date, event_sequence, reservation_sequence from raw.run_day"
+        ).fetchone()
         if row and row[0]
         else None
     )

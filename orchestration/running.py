@@ -201,6 +201,12 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
             " (select feed, file_hash from source.deliveries where ledger_sequence <= ?)",
             (then.ledger_sequence,),
         )
+        for table, cut, value in (
+            ("transfer_orders", "transfer_id in (select transfer_id from source.transfer_events where event_sequence <= ?)", then.event_sequence),
+            ("transfer_events", "event_sequence <= ?", then.event_sequence),
+            ("reservations", "entry <= ?", then.reservation_sequence),
+        ):
+            store.execute(f"insert into {table} select * from source.{table} where {cut}", (value,))
         store.commit()
         store.execute("detach source")
     scratch.models.mkdir()

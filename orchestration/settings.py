@@ -125,7 +125,16 @@ class PlanningSettings(_Frozen):
     penalty_cost_per_unit: float = Field(0.0, ge=0, description="of a unit short, beyond the margin; where no policy says otherwise")
     fixed_cost_per_order: float = Field(2.0, ge=0, description="of placing one replenishment line")
     longest_lot_days: float = Field(7.0, gt=0, description="days of demand that a lot covers, at most")
-    min_net_gain_per_line: float = Field(1.0, ge=0, description="transfers that net less stay undone")
+    min_net_gain_per_line: float = Field(1.0, ge=0, description="transfers that net less, before their share of the departure, stay undone")
+    min_net_gain_per_shipment: float = Field(0.0, ge=0, description="departures whose transfers net less after its fixed cost stay undone")
+    cool_down_days: int = Field(
+        3, ge=0, description="a SKU-node that received a transfer so lately gives none, and one that gave receives none; 0 is off"
+    )
+    rejected_days: int = Field(3, ge=0, description="days for which a line that a planner rejected is not proposed again")
+    price_rounds: int = Field(40, ge=1, description="times that prices of shared lanes and nodes are corrected, at most")
+    lane_trials: int = Field(100, ge=0, description="departures that are tried to be closed or opened, at most")
+    exact_moves: int = Field(5_000, ge=0, description="pairs of SKU and departure up to which transfers are one integer programme")
+    exact_nodes: int = Field(2_000, ge=1, description="branches that HiGHS looks at in it, at most")
     pilot_only: bool = Field(
         False, description="only lines inside the pilot cluster (nodes and SKUs with is_pilot) are proposed, others are shadows"
     )

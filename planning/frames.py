@@ -169,15 +169,21 @@ STOCK_POSITIONS = Frame(
     "holding_cost_rate_per_year handling_cost_per_unit presentation_units penalty_cost_per_unit cycle_service_level "
     "review_period_days lead_time_days lead_time_std_days is_bulky target_method",
     nullable="replenished_from_node_id abc_class node_type min_units max_units min_days max_days fill_rate_target reason volume_m3 capacity_m3 is_pilot "
-    "most_service_days",
+    "most_service_days inbound_units_per_day outbound_units_per_day transferred_in_days transferred_out_days remaining_season_days",
     allowed={"target_method": TARGET_METHODS},
 )
 OPEN_LANES = Frame(
     "open_lanes",
-    "directed pair of nodes that can be used today, by its cheapest open mode",
-    key="origin_node_id destination_node_id",
+    "directed pair of nodes and mode that can be used, by its next departure",
+    key="origin_node_id destination_node_id mode",
     columns="origin_node_id destination_node_id mode lead_time_days cost_per_unit cost_per_kg fixed_cost_per_shipment min_units ship_date",
-    nullable="capacity_units_per_day",
+    nullable="capacity_units_per_day next_ship_date",
+)
+OPEN_TRANSFERS = Frame(
+    "open_transfers",
+    "transfer that is approved or issued and has not left",
+    key="transfer_id",
+    columns="transfer_id sku_id origin_node_id destination_node_id mode ship_date transfer_units",
 )
 SERVICE_SHARES = Frame(
     "service_shares",
@@ -269,12 +275,37 @@ TRANSFERS = Frame(
     key="transfer_id",
     columns="transfer_id as_of_date sku_id origin_node_id destination_node_id mode transfer_units ship_date arrival_date "
     "transfer_cost expected_gain net_gain origin_stockout_probability_before origin_stockout_probability_after "
-    "destination_stockout_probability_before destination_stockout_probability_after reason_code status",
-    nullable="runner_up_origin_node_id",
+    "destination_stockout_probability_before destination_stockout_probability_after capacity_price_per_unit reason_code runner_up_reason "
+    "explanation status",
+    nullable="origin_days_of_supply_before origin_days_of_supply_after destination_days_of_supply_before destination_days_of_supply_after "
+    "runner_up_origin_node_id runner_up_extra_cost_per_unit",
     allowed={
         "status": ("proposed", "shadow"),
         "reason_code": ("prevent_stockout", "raise_availability", "rebalance_surplus"),
+        "runner_up_reason": ("no_other_origin", "dearer_lane", "needs_its_stock", "full"),
     },
+)
+TRANSFER_STEPS = Frame(
+    "plan.transfer_steps",
+    "transfer and number of units it could move instead, all other lines as planned",
+    key="transfer_id step_units",
+    columns="as_of_date transfer_id step_units expected_gain transfer_cost net_gain destination_stockout_probability_after "
+    "origin_stockout_probability_after",
+)
+TRANSFER_CERTIFICATES = Frame(
+    "plan.transfer_certificates",
+    "day: what its transfer plan is worth, and the proof that none is worth much more",
+    key="as_of_date",
+    columns="as_of_date method plan_net_gain bound_net_gain gap_share skus_net_gain limits_cost solver_round_count",
+    allowed={"method": ("apart", "exact", "prices")},
+)
+TRANSFER_LIMITS = Frame(
+    "plan.transfer_limits",
+    "departure, or node with a daily limit, that SKUs share: what is used of it and what one unit more would be worth",
+    key="as_of_date limit_kind origin_node_id destination_node_id mode",
+    columns="as_of_date limit_kind origin_node_id destination_node_id mode used_units committed_units fixed_cost price_per_unit bound_cost",
+    nullable="limit_units most_units",
+    allowed={"limit_kind": ("departure", "outbound", "inbound")},
 )
 REPLENISHMENTS = Frame(
     "plan.replenishments",
@@ -330,6 +361,9 @@ DECISIONS: dict[str, Frame] = {
         STOCK_TARGETS,
         ECHELON_TARGETS,
         TRANSFERS,
+        TRANSFER_STEPS,
+        TRANSFER_CERTIFICATES,
+        TRANSFER_LIMITS,
         REPLENISHMENTS,
         NETWORK_DESIGN,
         PLACEMENTS,

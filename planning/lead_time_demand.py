@@ -70,9 +70,9 @@ class LeadTimeDemand:
     ----------
     protection_units : ndarray of int32, shape (n_rows, n_paths)
         Demand over lead time plus review period, pooled over the nodes the row replenishes.
-    before_arrival_units : ndarray of int32, shape (n_rows, n_paths)
-        Demand until a unit sent today arrives.
-    before_next_units : ndarray of int32, shape (n_rows, n_paths)
+    before_arrival_units : ndarray of int32, shape (n_rows, n_classes, n_paths)
+        Demand until a unit sent today arrives, by class of arrival.
+    before_next_units : ndarray of int32, shape (n_rows, n_classes, n_paths)
         Demand until a unit sent at the next opportunity after today arrives.
     horizon_units : ndarray of int32, shape (n_rows, n_paths)
         Demand the row's own stock has to meet within its protection interval.
@@ -229,8 +229,10 @@ def _draw(
                 h = interval[r, s]
                 protection[row, s] = pooled[r, h, s]
                 horizon[row, s] = sums[r, h, s] + late[r, s]
-                before[row, s] = min(sums[r, min(arrival_days[row], h), s], horizon[row, s])
-                before_next[row, s] = horizon[row, s] if next_days[row] >= h else min(sums[r, next_days[row], s], horizon[row, s])
+                for c in range(arrival_days.shape[1]):
+                    before[row, c, s] = min(sums[r, min(arrival_days[row, c], h), s], horizon[row, s])
+                    later = next_days[row, c]
+                    before_next[row, c, s] = horizon[row, s] if later >= h else min(sums[r, later, s], horizon[row, s])
                 if parent >= 0:
                     held = max(position[row], pooled[r, h, s])
                     late[parent, s] += max(0, pooled[r, interval[parent, s], s] - held)
@@ -263,9 +265,9 @@ def lead_time_demand(
     lead_times : LeadTimes
         Of the lane or supplier that replenishes each row; drawn for every path.
     review_period_days : ndarray of int, shape (n_rows,)
-    arrival_days : ndarray of int, shape (n_rows,)
-        Days until a unit sent today can be sold there.
-    next_arrival_days : ndarray of int, shape (n_rows,)
+    arrival_days : ndarray of int, shape (n_rows, n_classes)
+        Days until a unit sent today can be sold there, by class of arrival (`transfer_lanes.TransferLanes`).
+    next_arrival_days : ndarray of int, shape (n_rows, n_classes)
         Days until a unit sent at the next opportunity can be sold there; beyond the horizon where there is none.
     level_correlation, region_correlation : float
         In [0, 1]; see Notes of the module.
@@ -280,8 +282,8 @@ def lead_time_demand(
     rows = np.arange(flows.parent_row.size)
     if np.any((flows.parent_row >= 0) & (flows.parent_row <= rows)):
         raise PlanningError("demand flows: a parent row stands before its child; sort the rows by echelon, children first")
-    shape = (rows.size, sample_paths)
-    protection, before, before_next, horizon = (np.zeros(shape, np.int32) for _ in range(4))
+    protection, horizon = (np.zeros((rows.size, sample_paths), np.int32) for _ in range(2))
+    before, before_next = (np.zeros((*arrival_days.shape, sample_paths), np.int32) for _ in range(2))
     _draw(
         seeds,
         flows.means,

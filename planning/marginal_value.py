@@ -13,23 +13,29 @@ when E >= k, E = D(L, H] - max(0, x - D(0, L]), and the k-th unit given away was
 G = max(0, x - D(0, H]).
 
 What is not sent today can be sent at the next opportunity, which arrives at day M, by one who has seen more of the demand. With U what would
-sell by M (E with M in place of H), c what it costs to bring a unit then and b = margin + penalty, sending the k-th unit today instead of
-deciding later is worth
+sell by M (E with M in place of H), c what it costs to bring a unit then, and b the margin and penalty, or the cost of a faster way that would
+still be in time if that is less, sending the k-th unit today instead of deciding later is worth
 
-    b P(U >= k) + c P(U < k <= E) - holding P(E < k):
+    b P(U >= k) + (c - holding) P(U < k <= E) - holding P(E < k):
 
-the sale that waiting would lose, and the freight that it would not save. It falls in k because c <= b; without a next opportunity it is
-b P(E >= k) - holding P(E < k).
+the sale that waiting would lose, and the freight that it would not save; the holding that the origin saves on a unit idle there it would save by
+waiting as well. It falls in k because c <= b + holding; without a next opportunity it is b P(E >= k) - holding P(E < k). L and M belong to the lane, so there is a curve for each day on which something can arrive at the node.
+
+A unit that is idle at the end of the horizon costs its holding, and its share of what the SKU loses until its season ends.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from planning.lead_time_demand import LeadTimeDemand
+from planning.min_cost_flow import Curves
+from planning.transfer_lanes import TransferLanes, ways_in
 
 DAYS_PER_YEAR = 365.0
+_PRICED = ("unit_price", "unit_cost", "penalty_cost_per_unit", "holding_cost_rate_per_year", "remaining_season_days")
 
 
 @dataclass(frozen=True)
@@ -38,18 +44,21 @@ class MarginalValues:
 
     Parameters
     ----------
-    sellable_units : ndarray of int32, shape (n_rows, n_paths)
-        Ascending; extra units that would still sell if they arrived.
-    urgent_units : ndarray of int32, shape (n_rows, n_paths)
+    sellable_units : ndarray of int32, shape (n_rows, n_classes, n_paths)
+        Ascending; extra units that would still sell if they arrived, by class of arrival.
+    urgent_units : ndarray of int32, shape (n_rows, n_classes, n_paths)
         Ascending; those of them that would sell before what is sent at the next opportunity arrives.
     surplus_units : ndarray of int32, shape (n_rows, n_paths)
         Ascending; units that would stand idle at the end of the horizon.
     shortage_cost_per_unit : ndarray of shape (n_rows,)
         Margin plus penalty of a unit asked for and not there.
     later_value_per_unit : ndarray of shape (n_rows,)
-        Of a unit that would sell, but not before one sent later arrives: what it costs to send it then, at most the shortage cost.
+        Of a unit that would sell, but not before one sent later arrives: what it costs to send it then, at most the sale, less the holding that
+        its origin saves either way.
     holding_cost_per_unit : ndarray of shape (n_rows,)
-        Carrying a unit through the horizon.
+        Carrying a unit through the horizon, with its ageing.
+    urgent_value_per_unit : ndarray of shape (n_rows, n_classes)
+        Of a unit that would sell before one sent later arrives: the shortage cost, or what a faster way costs that would still be in time.
     """
 
     sellable_units: NDArray[np.int32]
@@ -58,6 +67,15 @@ class MarginalValues:
     shortage_cost_per_unit: NDArray[np.float64]
     later_value_per_unit: NDArray[np.float64]
     holding_cost_per_unit: NDArray[np.float64]
+    urgent_value_per_unit: NDArray[np.float64]
+
+    @property
+    def curves(self) -> Curves:
+        """The same, as the solver takes it."""
+        return Curves(
+            self.surplus_units, self.sellable_units, self.urgent_units, self.shortage_cost_per_unit, self.later_value_per_unit,
+            self.holding_cost_per_unit, self.urgent_value_per_unit,
+        )  # fmt: skip
 
 
 def marginal_values(
@@ -68,7 +86,9 @@ def marginal_values(
     unit_cost: NDArray[np.float64],
     penalty_cost_per_unit: NDArray[np.float64],
     holding_cost_rate_per_year: NDArray[np.float64],
+    ageing_cost_per_unit: NDArray[np.float64],
     later_cost_per_unit: NDArray[np.float64],
+    rescue_cost_per_unit: NDArray[np.float64],
 ) -> MarginalValues:
     """Tabulate v(x) around the current position of every SKU-node.
 
@@ -78,22 +98,88 @@ def marginal_values(
     position_units : ndarray of int, shape (n_rows,)
         On hand minus reserved plus committed inbound within the horizon.
     unit_price, unit_cost, penalty_cost_per_unit, holding_cost_rate_per_year : ndarray of shape (n_rows,)
+    ageing_cost_per_unit : ndarray of shape (n_rows,)
+        What a unit loses by standing idle through the horizon (`ageing_cost`).
     later_cost_per_unit : ndarray of shape (n_rows,)
         Of bringing a unit at the next opportunity, by the cheapest way; infinity where there is none.
+    rescue_cost_per_unit : ndarray of shape (n_rows, n_classes)
+        Of bringing it then by a way that is as early as what leaves now (`transfer_lanes.ways_in`).
 
     Returns
     -------
     MarginalValues
     """
-    position = np.maximum(position_units, 0).astype(np.int32)[:, None]
-    after_arrival = demand.horizon_units - demand.before_arrival_units
+    position = np.maximum(position_units, 0).astype(np.int32)[:, None, None]
+    after_arrival = demand.horizon_units[:, None, :] - demand.before_arrival_units
     left_at_arrival = np.maximum(position - demand.before_arrival_units, 0)
-    sellable = np.sort(np.maximum(after_arrival - left_at_arrival, 0), axis=1)
-    urgent = np.sort(np.maximum(demand.before_next_units - demand.before_arrival_units - left_at_arrival, 0), axis=1)
-    surplus = np.sort(np.maximum(position - demand.horizon_units, 0), axis=1)
-    holding = holding_cost_rate_per_year * unit_cost * demand.protection_days / DAYS_PER_YEAR
+    sellable = np.sort(np.maximum(after_arrival - left_at_arrival, 0), axis=2)
+    urgent = np.sort(np.maximum(demand.before_next_units - demand.before_arrival_units - left_at_arrival, 0), axis=2)
+    surplus = np.sort(np.maximum(position[:, 0] - demand.horizon_units, 0), axis=1)
+    holding = holding_cost_rate_per_year * unit_cost * demand.protection_days / DAYS_PER_YEAR + ageing_cost_per_unit
     shortage = np.maximum(unit_price - unit_cost, 0.0) + penalty_cost_per_unit
-    return MarginalValues(sellable, urgent, surplus, shortage, np.minimum(later_cost_per_unit, shortage), holding)
+    later = np.minimum(later_cost_per_unit, shortage + holding) - holding
+    rescued = np.minimum(rescue_cost_per_unit - holding[:, None], shortage[:, None])
+    return MarginalValues(sellable, urgent, surplus, shortage, later, holding, np.maximum(rescued, later[:, None]))
+
+
+def values_of_positions(
+    *, positions: pd.DataFrame, demand: LeadTimeDemand, lanes: TransferLanes, liquidation_share: float
+) -> MarginalValues:
+    """The table of a morning: values of every row of the positions.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Frame `stock_positions`.
+    demand : LeadTimeDemand
+        Drawn for the rows of the positions and the arrival classes of the lanes.
+    lanes : TransferLanes
+    liquidation_share : float
+        Of the unit cost: what a liquidator pays for what is left when its season ends.
+    """
+    column = {name: positions[name].to_numpy(dtype=float, na_value=np.nan) for name in _PRICED}
+    later, rescue = ways_in(positions=positions, lanes=lanes)
+    return marginal_values(
+        demand=demand,
+        position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
+        unit_price=column["unit_price"],
+        unit_cost=column["unit_cost"],
+        penalty_cost_per_unit=column["penalty_cost_per_unit"],
+        holding_cost_rate_per_year=column["holding_cost_rate_per_year"],
+        ageing_cost_per_unit=ageing_cost(
+            unit_cost=column["unit_cost"], liquidation_share=liquidation_share, protection_days=demand.protection_days,
+            remaining_season_days=column["remaining_season_days"],
+        ),
+        later_cost_per_unit=later,
+        rescue_cost_per_unit=rescue,
+    )  # fmt: skip
+
+
+def ageing_cost(
+    *,
+    unit_cost: NDArray[np.float64],
+    liquidation_share: float,
+    protection_days: NDArray[np.float64],
+    remaining_season_days: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What an idle unit loses within the horizon: its way from cost to what a liquidator pays, evenly over the days until the season ends.
+
+    Parameters
+    ----------
+    unit_cost, protection_days : ndarray of shape (n_rows,)
+    liquidation_share : float
+        Of the unit cost: what a liquidator pays.
+    remaining_season_days : ndarray of shape (n_rows,)
+        NaN where the SKU has no last day of sale.
+
+    Examples
+    --------
+    >>> ageing_cost(unit_cost=np.array([10.0] * 3), liquidation_share=0.3, protection_days=np.full(3, 7.0), remaining_season_days=np.array([14, 5, np.nan]))
+    array([3.5, 7. , 0. ])
+    """
+    with np.errstate(divide="ignore"):
+        share = np.minimum(protection_days / np.maximum(remaining_season_days, 0.0), 1.0)
+    return np.where(np.isnan(remaining_season_days), 0.0, unit_cost * (1.0 - liquidation_share) * np.nan_to_num(share, nan=0.0))
 
 
 def stockout_probability(*, demand: LeadTimeDemand, position_units: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from planning.frames import REPLENISHMENTS
 from planning.lot_sizes import shared_cases, whole_cases_up
 from planning.pilot import line_status
 from planning.review import days_to_review
+from planning.transfer_lanes import cheapest_modes
 
 SUPPLIER = "supplier"
 
@@ -96,7 +97,7 @@ def _who_orders(
         dtype=float
     )
     stake = pd.Series(endangered * margin).groupby(lane).transform("sum").to_numpy()
-    fixed = lanes.set_index(["origin_node_id", "destination_node_id"])["fixed_cost_per_shipment"].astype(float)
+    fixed = cheapest_modes(lanes).set_index(["origin_node_id", "destination_node_id"])["fixed_cost_per_shipment"].astype(float)
     used = pd.MultiIndex.from_frame(transfers[["origin_node_id", "destination_node_id"]]).unique()
     orders = is_due & (position <= rows["reorder_point_units"].to_numpy()) & (rows["order_up_to_units"].to_numpy() > position)
     has_lane = rows["replenished_from_node_id"].notna().to_numpy()

@@ -18,24 +18,25 @@ from numpy.typing import NDArray
 from planning.frames import RETURN_DISPOSITIONS
 from planning.marginal_value import DAYS_PER_YEAR, MarginalValues
 from planning.min_cost_flow import give_cost, receive_value
+from planning.transfer_lanes import cheapest_modes
 
 SALEABLE, REFURBISH, SCRAP = "saleable", "refurbish", "scrap"
 
 
 @numba.njit(cache=True)
 def _worth(
-    sellable: NDArray[np.int32], urgent: NDArray[np.int32], units: int, shortage: float, later: float, holding: float, kept: float
+    sellable: NDArray[np.int32], urgent: NDArray[np.int32], units: int, urgent_value: float, later: float, holding: float, kept: float
 ) -> float:
     """Value of one of so many units received."""
     sold = receive_value(sellable, urgent, 0, units, 1.0, 1.0, 0.0) / units
-    return receive_value(sellable, urgent, 0, units, shortage, later, holding) / units + (1.0 - sold) * kept
+    return receive_value(sellable, urgent, 0, units, urgent_value, later, holding) / units + (1.0 - sold) * kept
 
 
 @numba.njit(cache=True)
 def _best_elsewhere(
     row: NDArray[np.int64], units: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64], lane_cost: NDArray[np.float64],
     sellable: NDArray[np.int32], urgent: NDArray[np.int32], surplus: NDArray[np.int32], shortage: NDArray[np.float64],
-    later: NDArray[np.float64], holding: NDArray[np.float64], kept: NDArray[np.float64], here: NDArray[np.float64], received: NDArray[np.float64],
+    urgent_value: NDArray[np.float64], later: NDArray[np.float64], holding: NDArray[np.float64], kept: NDArray[np.float64], here: NDArray[np.float64], received: NDArray[np.float64],
     best: NDArray[np.float64], at: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Value of a unit where it is (kept, and received anew), and at the best other row of its SKU; -1 where no lane leads on."""
@@ -43,13 +44,13 @@ def _best_elsewhere(
         r, u = row[i], units[i]
         sold = give_cost(surplus[r], 0, u, 1.0, 0.0) / u
         here[i] = give_cost(surplus[r], 0, u, shortage[r], holding[r]) / u + (1.0 - sold) * kept[r]
-        received[i] = _worth(sellable[r], urgent[r], u, shortage[r], later[r], holding[r], kept[r])
+        received[i] = _worth(sellable[r], urgent[r], u, urgent_value[r], later[r], holding[r], kept[r])
         best[i], at[i] = -np.inf, -1
         for other in range(first[i], last[i]):
             cost = lane_cost[i, other - first[i]]
             if other == r or not np.isfinite(cost):
                 continue
-            value = _worth(sellable[other], urgent[other], u, shortage[other], later[other], holding[other], kept[other]) - cost
+            value = _worth(sellable[other], urgent[other], u, urgent_value[other], later[other], holding[other], kept[other]) - cost
             if value > best[i]:
                 best[i], at[i] = value, other
 
@@ -100,8 +101,8 @@ def return_dispositions(
     at = np.zeros(len(rows), np.int64)
     v = values
     _best_elsewhere(
-        row, units, first, last, _lane_costs(positions, lanes, row, first, last), v.sellable_units, v.urgent_units, v.surplus_units,
-        v.shortage_cost_per_unit, v.later_value_per_unit, v.holding_cost_per_unit,
+        row, units, first, last, _lane_costs(positions, lanes, row, first, last), np.ascontiguousarray(v.sellable_units[:, 0]),
+        np.ascontiguousarray(v.urgent_units[:, 0]), v.surplus_units, v.shortage_cost_per_unit, np.ascontiguousarray(v.urgent_value_per_unit[:, 0]), v.later_value_per_unit, v.holding_cost_per_unit,
         _kept_value(positions, units_per_day), here, received, best, at,
     )  # fmt: skip
     cost = rows["unit_cost"].to_numpy(dtype=float)
@@ -158,6 +159,7 @@ def _lane_costs(
     """Freight and handling of a unit from each row to every row of its SKU, shape (n, widest SKU); infinity for no lane."""
     nodes = pd.Index(sorted(set(positions["node_id"])))
     per_unit, per_kg = np.full((len(nodes), len(nodes)), np.inf), np.zeros((len(nodes), len(nodes)))
+    lanes = cheapest_modes(lanes)
     here = lanes[lanes["origin_node_id"].isin(nodes) & lanes["destination_node_id"].isin(nodes)]
     handling = positions.drop_duplicates("node_id").set_index("node_id")["handling_cost_per_unit"]
     touched = here["origin_node_id"].map(handling).to_numpy(dtype=float) + here["destination_node_id"].map(handling).to_numpy(dtype=float)

@@ -1,50 +1,64 @@
-"""Which units move today: from where, to where, what it costs and what it gains.
+"""Which units move today: from where, to where, what it costs and what it gains, with a proof of how good the plan is.
 
-Belongs here: the transfer plan of a shard of SKUs, from positions, values and lanes to explained lines. Does not: the
-value of a unit (`marginal_value.py`), the solver's inner loop (`min_cost_flow.py`), the independent post-check
+Belongs here: the transfer plan of a shard of SKUs, from positions, values and lanes to lines. Does not: the value of a unit
+(`marginal_value.py`), how a line is explained (`transfer_lines.py`), the solvers (`shared_limits.py`), the independent post-check
 (`plan_checks.py`).
 
 Notes
 -----
-max sum of value won at destinations - value lost at origins - lane cost * units, subject to units given <= available,
-whole cases, lanes that are open. A unit travels one lane. A node may pass units on while others are on their way to it; what
-it receives is then valued as if it had given nothing, which is never too much. Stock does not climb to an ancestor of its
-node: what the ancestor would keep it for is partly the node's own later demand. SKUs meet only on lanes: a lane whose lines together do not pay its departure or miss its least load is closed and the plan solved again, and a
-lane above its capacity keeps its most valuable lines.
+max sum of value won at destinations - value lost at origins - lane cost * units - fixed cost of departures used, subject to units given <=
+available, whole cases, what lanes and nodes can carry, the least that a departure carries. A unit travels one lane. A node may pass units on while
+others are on their way to it; what it receives is then valued as if it had given nothing, which is never too much. Stock does not climb to an
+ancestor of its node: what the ancestor would keep it for is partly the node's own later demand. A SKU-node that received a transfer lately gives
+none, and one that gave receives none. Lines and departures that gain less than the least stay undone, and what they leave is planned again.
 """
 
-import hashlib
+import itertools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from planning import min_cost_flow
-from planning.errors import PlanningError
-from planning.frames import OPEN_LANES, STOCK_POSITIONS, TRANSFERS
+from planning.errors import InfeasiblePlanError, PlanningError
+from planning.frames import OPEN_LANES, OPEN_TRANSFERS, STOCK_POSITIONS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS, TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.lot_sizes import whole_cases_down
-from planning.marginal_value import DAYS_PER_YEAR, MarginalValues, stockout_probability
+from planning.marginal_value import DAYS_PER_YEAR, MarginalValues
+from planning.min_cost_flow import Rows
 from planning.pilot import line_status
+from planning.shared_limits import Certificate, Effort, coordinate, departures_net
+from planning.transfer_lanes import TransferLanes, transfer_lanes
+from planning.transfer_lines import Told, told_lines, transfer_steps
+from planning.transfer_problem import Flows, TransferProblem, Worth, solve_apart, worth
 
 log = logging.getLogger(__name__)
 
+_CLEANINGS = 12  # times that too small lines and departures are taken out and the rest is planned again
 
-def cheapest_way_in(*, positions: pd.DataFrame, lanes: pd.DataFrame) -> NDArray[np.float64]:
-    """Least cost of bringing a unit to each row by an open lane from a node that carries its SKU, shape (n_rows,); infinity for no lane."""
-    network = _network(positions, lanes, set())
-    node = network.nodes.get_indexer(positions["node_id"])
-    sku, _ = pd.factorize(positions["sku_id"])
-    carried = np.zeros((int(sku.max(initial=-1)) + 1, len(network.nodes)), bool)
-    carried[sku, node] = True
-    weight = positions["weight_kg"].to_numpy(dtype=float)
-    least = np.full(len(positions), np.inf)
-    for origin in range(len(network.nodes)):
-        cost = network.cost[origin, node] + network.cost_per_kg[origin, node] * weight
-        least = np.where(carried[sku, origin] & (network.cost[origin, node] < min_cost_flow.FAR), np.minimum(least, cost), least)
-    return least
+
+@dataclass(frozen=True)
+class TransferRules:
+    """What a deployment wants of its transfers.
+
+    Parameters
+    ----------
+    min_net_gain_per_line, min_net_gain_per_shipment : float
+        Lines that net less before their share of the departure, and departures whose lines net less after it, stay undone; a departure also has
+        to leave every line its least.
+    cool_down_days : int
+        A SKU-node that received a transfer so lately gives none, and one that gave receives none.
+    pilot_only : bool
+        Lines that leave or enter a node outside the pilot cluster are shadows.
+    effort : Effort
+    """
+
+    min_net_gain_per_line: float
+    min_net_gain_per_shipment: float
+    cool_down_days: int
+    pilot_only: bool
+    effort: Effort
 
 
 @dataclass(frozen=True)
@@ -55,23 +69,170 @@ class TransferPlan:
     ----------
     lines : DataFrame
         Frame `plan.transfers`, most valuable line first.
-    closed_lanes : list of (origin, destination)
-        Lanes that did not pay their departure or miss their least load.
-    trimmed_units : int
-        Units taken off because a lane was full.
+    steps : DataFrame
+        Frame `plan.transfer_steps`.
+    certificate : DataFrame
+        Frame `plan.transfer_certificates`, one row.
+    limits : DataFrame
+        Frame `plan.transfer_limits`.
+    unused_lanes : list of (origin, destination)
+        Departures that would carry units if they cost nothing, and do not pay.
     """
 
     lines: pd.DataFrame
-    closed_lanes: list[tuple[str, str]]
-    trimmed_units: int
+    steps: pd.DataFrame
+    certificate: pd.DataFrame
+    limits: pd.DataFrame
+    unused_lanes: list[tuple[str, str]]
+
+
+def plan_transfers(
+    *,
+    positions: pd.DataFrame,
+    demand: LeadTimeDemand,
+    values: MarginalValues,
+    units_per_day: NDArray[np.float64],
+    lanes: pd.DataFrame,
+    open_transfers: pd.DataFrame,
+    blocked_lines: pd.DataFrame,
+    as_of_date: pd.Timestamp,
+    rules: TransferRules,
+) -> TransferPlan:
+    """Move each unit where it is worth most.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Frame `stock_positions`, rows of a SKU together; open transfers are in its reserved and inbound units.
+    demand : LeadTimeDemand
+    values : MarginalValues
+    units_per_day : ndarray of shape (n_rows,)
+        Expected demand of each row and those it replenishes; all aligned with the rows of ``positions``.
+    lanes : DataFrame
+        Frame `open_lanes`.
+    open_transfers : DataFrame
+        Frame `open_transfers`: lines that are approved or issued and have not left; they are frozen, and use up what their departure can carry.
+    blocked_lines : DataFrame
+        sku_id, origin_node_id, destination_node_id that may not be proposed.
+    as_of_date : Timestamp
+    rules : TransferRules
+
+    Returns
+    -------
+    TransferPlan
+
+    Raises
+    ------
+    FrameError, PlanningError
+        Positions or lanes break their contract, or rows of a SKU do not stand together.
+    InfeasiblePlanError
+        Open transfers need more than a departure or a node can carry; the message says which, and by how much.
+    """
+    positions, lanes = STOCK_POSITIONS.check(positions).reset_index(drop=True), OPEN_LANES.check(lanes)
+    network = transfer_lanes(positions=positions, lanes=lanes, as_of_date=as_of_date)
+    committed = _committed(network, positions, OPEN_TRANSFERS.check(open_transfers))
+    problem = _problem(positions, values, network, committed, blocked_lines, rules)
+    flows, certificate = coordinate(problem, rules.effort)
+    flows = _worth_their_while(problem, flows, rules)
+    money = worth(problem, flows)
+    log.info("transfer plan: %d lines, %d units, by %s", len(flows), int(flows.units.sum()), certificate.method)
+    cost = money.cost + _share_of_departure(problem, flows, money, rules)
+    told = Told(positions, demand, values, units_per_day, network, problem, certificate, as_of_date)
+    lines = told_lines(told, flows, cost, money.gain)
+    ends = ("origin_node_id", "destination_node_id")
+    lines = lines.assign(status=line_status(lines, positions, node_columns=ends, pilot_only=rules.pilot_only))
+    unused = network.table.loc[(certificate.wanted_units > 0) & (flows.load(len(network.table)) <= 0), list(ends)]
+    return TransferPlan(
+        TRANSFERS.check(lines),
+        transfer_steps(told, flows, lines),
+        _certificate_row(problem, certificate, money.total, as_of_date),
+        _limit_rows(problem, certificate, network, flows, committed, as_of_date),
+        [tuple(pair) for pair in unused.itertuples(index=False)],
+    )
 
 
 @dataclass(frozen=True)
-class _Network:
-    nodes: pd.Index
-    cost: NDArray[np.float64]
-    cost_per_kg: NDArray[np.float64]
-    carry_days: NDArray[np.float64]
+class _Committed:
+    """Units of open transfers by departure and node."""
+
+    arc: NDArray[np.float64]
+    out: NDArray[np.float64]
+    into: NDArray[np.float64]
+
+
+def _committed(network: TransferLanes, positions: pd.DataFrame, open_transfers: pd.DataFrame) -> _Committed:
+    """Units that open transfers take of today's departures and of the nodes' day."""
+    n_nodes = len(network.nodes)
+    keys = ["origin_node_id", "destination_node_id", "mode", "ship_date"]
+    same = open_transfers.assign(ship_date=pd.to_datetime(open_transfers["ship_date"]))
+    by_lane = same.groupby(keys)["transfer_units"].sum()
+    leaving = network.table.assign(ship_date=pd.to_datetime(network.table["ship_date"]))
+    arc = by_lane.reindex(pd.MultiIndex.from_frame(leaving[keys])).fillna(0).to_numpy(dtype=float)
+    out = np.bincount(network.arcs.origin, weights=arc, minlength=n_nodes)
+    into = np.bincount(network.arcs.destination, weights=arc, minlength=n_nodes)
+    problems = []
+    capacity = network.table["capacity_units_per_day"].to_numpy(dtype=float, na_value=np.inf)
+    for at in np.flatnonzero(arc > np.where(np.isnan(capacity), np.inf, capacity)):
+        lane = network.table.iloc[at]
+        name = f"{lane['origin_node_id']} -> {lane['destination_node_id']} by {lane['mode']}"
+        problems.append(f"the departure {name} carries {capacity[at]:g} units, {arc[at]:g} are committed: {arc[at] - capacity[at]:g} too many")
+    for word, column, used in (("sends", "outbound_units_per_day", out), ("takes in", "inbound_units_per_day", into)):
+        limit = _of_node(positions, network, column)
+        for at in np.flatnonzero(used > limit):
+            problems.append(
+                f"{network.nodes[at]} {word} {limit[at]:g} units a day, {used[at]:g} are committed: {used[at] - limit[at]:g} too many"
+            )
+    if problems:
+        raise InfeasiblePlanError(f"transfers: {'; '.join(problems[:5])}; cancel open transfers or move their day")
+    return _Committed(arc, out, into)
+
+
+def _of_node(positions: pd.DataFrame, network: TransferLanes, column: str) -> NDArray[np.float64]:
+    """A limit of every node; infinity where it has none."""
+    by_node = positions.drop_duplicates("node_id").set_index("node_id")[column].astype(float)
+    return by_node.reindex(network.nodes).fillna(np.inf).to_numpy(dtype=float)
+
+
+def _problem(
+    positions: pd.DataFrame, values: MarginalValues, network: TransferLanes, committed: _Committed, blocked_lines: pd.DataFrame, rules: TransferRules
+) -> TransferProblem:
+    sku = positions["sku_id"].to_numpy()
+    change = np.flatnonzero(np.r_[True, sku[1:] != sku[:-1]]) if len(sku) else np.zeros(0, np.int64)
+    if len(change) != positions["sku_id"].nunique():
+        raise PlanningError("stock_positions: rows of a SKU do not stand together; sort by sku_id")
+    free = positions["on_hand_units"] - positions["reserved_units"] - positions["presentation_units"]
+    pack = positions["case_pack_units"].to_numpy(dtype=np.int64)
+    cooling = {name: _lately(positions[name], rules.cool_down_days) for name in ("transferred_in_days", "transferred_out_days")}
+    available = np.where(cooling["transferred_in_days"], 0, np.maximum(free.to_numpy(dtype=np.int64), 0))
+    rows = Rows(
+        start=np.r_[change, len(sku)].astype(np.int64),
+        node=network.rows_of(positions["node_id"]),
+        available_cases=whole_cases_down(available, pack) // pack,
+        pack=pack,
+        weight_kg=positions["weight_kg"].to_numpy(dtype=float),
+        carry_cost_per_unit_day=(positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float) / DAYS_PER_YEAR,
+        may_receive=~cooling["transferred_out_days"],
+    )
+    table = network.table
+    upward = _upward(positions)
+    climbs = np.fromiter((pair in upward for pair in zip(table["origin_node_id"], table["destination_node_id"], strict=True)), bool, len(table))
+    capacity = table["capacity_units_per_day"].astype(float).fillna(np.inf).to_numpy(dtype=float) - committed.arc
+    running = committed.arc > 0  # an open transfer has paid the departure
+    return TransferProblem(
+        rows,
+        values.curves,
+        network.arcs,
+        capacity_units=np.where(climbs, 0.0, capacity),
+        fixed_cost=np.where(running, 0.0, table["fixed_cost_per_shipment"].to_numpy(dtype=float)),
+        min_units=np.maximum(table["min_units"].to_numpy(dtype=float) - committed.arc, 0.0),
+        out_units=_of_node(positions, network, "outbound_units_per_day") - committed.out,
+        into_units=_of_node(positions, network, "inbound_units_per_day") - committed.into,
+        blocked=_blocked(positions, rows, network, blocked_lines),
+    )
+
+
+def _lately(days: pd.Series, cool_down_days: int) -> NDArray[np.bool_]:
+    return (days.astype(float) < cool_down_days).to_numpy()
 
 
 def _upward(positions: pd.DataFrame) -> set[tuple[str, str]]:
@@ -87,287 +248,111 @@ def _upward(positions: pd.DataFrame) -> set[tuple[str, str]]:
     return pairs
 
 
-def _network(positions: pd.DataFrame, lanes: pd.DataFrame, closed: set[tuple[str, str]]) -> _Network:
-    nodes = pd.Index(sorted(set(positions["node_id"])))
-    cost = np.full((len(nodes), len(nodes)), min_cost_flow.FAR)
-    cost_per_kg, carry_days = np.zeros_like(cost), np.zeros_like(cost)
-    handling = positions.drop_duplicates("node_id").set_index("node_id")["handling_cost_per_unit"]
-    pairs = zip(lanes["origin_node_id"], lanes["destination_node_id"], strict=True)
-    usable = np.fromiter((pair not in closed for pair in pairs), dtype=bool, count=len(lanes))
-    here = lanes[usable & lanes["origin_node_id"].isin(nodes) & lanes["destination_node_id"].isin(nodes)]
-    o, d = nodes.get_indexer(here["origin_node_id"]), nodes.get_indexer(here["destination_node_id"])
-    touched = here["origin_node_id"].map(handling).to_numpy() + here["destination_node_id"].map(handling).to_numpy()
-    cost[o, d] = here["cost_per_unit"].to_numpy(dtype=float) + touched
-    cost_per_kg[o, d] = here["cost_per_kg"].to_numpy(dtype=float)
-    carry_days[o, d] = here["lead_time_days"].to_numpy(dtype=float)
-    return _Network(nodes, cost, cost_per_kg, carry_days)
+def _blocked(positions: pd.DataFrame, rows: Rows, network: TransferLanes, blocked_lines: pd.DataFrame) -> NDArray[np.int64]:
+    if blocked_lines.empty:
+        return np.zeros(0, np.int64)
+    order = pd.DataFrame({"sku_id": positions["sku_id"].to_numpy()[rows.start[:-1]], "sku": np.arange(len(rows.start) - 1)})
+    arcs = network.table[["origin_node_id", "destination_node_id"]].assign(arc=np.arange(len(network.table)))
+    pairs = blocked_lines.merge(order, on="sku_id").merge(arcs, on=["origin_node_id", "destination_node_id"])
+    return np.unique(pairs["sku"].to_numpy(dtype=np.int64) * len(arcs) + pairs["arc"].to_numpy(dtype=np.int64))
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """Arrays of one solve, aligned with the rows of the positions."""
-
-    positions: pd.DataFrame
-    values: MarginalValues
-    row_start: NDArray[np.int64]
-    row_sku: NDArray[np.int64]
-    available: NDArray[np.int64]
-    pack: NDArray[np.int64]
-    carry_per_day: NDArray[np.float64]
-    accepts: NDArray[np.bool_]
-
-
-def _problem(positions: pd.DataFrame, values: MarginalValues) -> _Problem:
-    sku = positions["sku_id"].to_numpy()
-    change = np.flatnonzero(np.r_[True, sku[1:] != sku[:-1]])
-    if len(change) != positions["sku_id"].nunique():
-        raise PlanningError("stock_positions: rows of a SKU do not stand together; sort by sku_id")
-    free = positions["on_hand_units"] - positions["reserved_units"] - positions["presentation_units"]
-    pack = positions["case_pack_units"].to_numpy(dtype=np.int64)
-    return _Problem(
-        positions=positions,
-        values=values,
-        row_start=np.r_[change, len(sku)].astype(np.int64),
-        row_sku=np.repeat(np.arange(len(change)), np.diff(np.r_[change, len(sku)])),
-        available=whole_cases_down(np.maximum(free.to_numpy(dtype=np.int64), 0), pack),
-        pack=pack,
-        carry_per_day=(positions["holding_cost_rate_per_year"] * positions["unit_cost"]).to_numpy(dtype=float) / DAYS_PER_YEAR,
-        accepts=np.ones(len(sku), dtype=bool),
-    )
+def _worth_their_while(problem: TransferProblem, flows: Flows, rules: TransferRules) -> Flows:
+    """Take out lines and departures that gain too little, and let their SKUs find other ways within what is left."""
+    n_arcs = len(problem.arcs.origin)
+    for cleaning in itertools.count():
+        money = worth(problem, flows)
+        weak = money.gain - money.cost < rules.min_net_gain_per_line
+        net, load = departures_net(problem, flows)
+        least = np.maximum(rules.min_net_gain_per_shipment, rules.min_net_gain_per_line * np.bincount(flows.arc, minlength=n_arcs))
+        poor = (load > 0) & ((net < least) & (problem.fixed_cost + rules.min_net_gain_per_shipment > 0) | (load < problem.min_units))
+        if poor.any():  # the poorest third first: what they carried may make the others pay
+            order = np.flatnonzero(poor)[np.argsort(net[poor], kind="stable")]
+            poor[order[max(1, -(-len(order) // 3)) :]] = False
+        gone = weak | poor[flows.arc]
+        if not gone.any():
+            return flows
+        touched, kept = np.unique(flows.sku[gone]), flows.of(~gone)
+        code = flows.sku[weak] * n_arcs + flows.arc[weak]
+        closed = np.where(poor | (kept.load(n_arcs) <= 0) & (problem.fixed_cost > 0), 0.0, problem.capacity_units)
+        problem = replace(problem, blocked=np.union1d(problem.blocked, code), capacity_units=closed)
+        flows = _again(problem, kept, touched) if cleaning < _CLEANINGS else kept
+    raise AssertionError
 
 
-def _solve(problem: _Problem, network: _Network) -> NDArray[np.int64]:
-    """Cases from each row to each node, shape (n_rows, n_nodes)."""
-    flow = np.zeros((len(problem.positions), len(network.nodes)), np.int64)
-    min_cost_flow.transport_all(
-        problem.row_start,
-        network.nodes.get_indexer(problem.positions["node_id"]).astype(np.int64),
-        network.cost,
-        network.cost_per_kg,
-        network.carry_days,
-        problem.positions["weight_kg"].to_numpy(dtype=float),
-        problem.carry_per_day,
-        problem.available // problem.pack,
-        problem.accepts,
-        problem.values.surplus_units,
-        problem.values.sellable_units,
-        problem.values.urgent_units,
-        problem.values.shortage_cost_per_unit,
-        problem.values.later_value_per_unit,
-        problem.values.holding_cost_per_unit,
-        problem.pack,
-        flow,
-    )
-    return flow
+def _again(problem: TransferProblem, kept: Flows, skus: NDArray[np.int64]) -> Flows:
+    """Other ways for some SKUs where nothing is shared that could be overrun; else what they keep."""
+    others = kept.of(~np.isin(kept.sku, skus))
+    found, _ = solve_apart(problem, skus, np.zeros(len(problem.arcs.origin)), problem.limits())
+    both = others.with_skus(found, skus, problem.n_skus)
+    load = both.load(len(problem.arcs.origin))
+    sent, taken = problem.at_nodes(load)
+    fits = (load <= problem.capacity_units).all() and (sent <= problem.out_units).all() and (taken <= problem.into_units).all()
+    return both if fits else kept
 
 
-def _lines(problem: _Problem, network: _Network, flow: NDArray[np.int64]) -> pd.DataFrame:
-    """One row per move, with its row numbers, cost before fixed charges and gain."""
-    row, node = np.nonzero(flow)
-    row_node = network.nodes.get_indexer(problem.positions["node_id"])
-    row_of = np.full((len(problem.row_start) - 1, len(network.nodes)), -1, np.int64)
-    row_of[problem.row_sku, row_node] = np.arange(len(row_node))
-    destination = row_of[problem.row_sku[row], node]
-    units = flow[row, node] * problem.pack[row]
-    n_rows = len(problem.positions)
-    given = np.bincount(row, weights=units, minlength=n_rows).astype(np.int64)
-    received = np.bincount(destination, weights=units, minlength=n_rows).astype(np.int64)
-    v = problem.values
-    lost, won = min_cost_flow.total_values(
-        given, received, v.surplus_units, v.sellable_units, v.urgent_units, v.shortage_cost_per_unit, v.later_value_per_unit,
-        v.holding_cost_per_unit,
-    )  # fmt: skip
-    o = row_node[row]
-    cost_per_unit = (
-        network.cost[o, node]
-        + network.cost_per_kg[o, node] * problem.positions["weight_kg"].to_numpy(dtype=float)[row]
-        + network.carry_days[o, node] * problem.carry_per_day[row]
-    )
-    return pd.DataFrame(
-        {
-            "row": row,
-            "destination": destination,
-            "origin_node_id": network.nodes[o],
-            "destination_node_id": network.nodes[node],
-            "transfer_units": units,
-            "given": given[row],
-            "received": received[destination],
-            "transfer_cost": cost_per_unit * units,
-            "expected_gain": won[destination] * units / received[destination] - lost[row] * units / given[row],
-        }
-    )
+def _share_of_departure(problem: TransferProblem, flows: Flows, money: Worth, rules: TransferRules) -> NDArray[np.float64]:
+    """Each line's share of its departure's fixed cost, in proportion to what it nets above the least that a line has to."""
+    above = money.gain - money.cost - rules.min_net_gain_per_line
+    of_arc = np.bincount(flows.arc, weights=above, minlength=len(problem.arcs.origin))[flows.arc]
+    return problem.fixed_cost[flows.arc] * np.divide(above, of_arc, out=np.zeros(len(flows)), where=of_arc > 0)
 
 
-def _unpaid_lanes(lines: pd.DataFrame, lanes: pd.DataFrame) -> set[tuple[str, str]]:
-    """Lanes whose lines together miss the least load or do not earn the departure."""
-    if lines.empty:
-        return set()
-    worth = lines.assign(net=lines["expected_gain"] - lines["transfer_cost"]).groupby(["origin_node_id", "destination_node_id"])
-    lane = lanes.set_index(["origin_node_id", "destination_node_id"]).join(
-        worth.agg(net=("net", "sum"), units=("transfer_units", "sum")), how="inner"
-    )
-    return set(lane.index[(lane["net"] <= lane["fixed_cost_per_shipment"]) | (lane["units"] < lane["min_units"])])
+def _certificate_row(problem: TransferProblem, certificate: Certificate, value: float, as_of_date: pd.Timestamp) -> pd.DataFrame:
+    bound = max(certificate.bound(problem), value) if certificate.method == "exact" else certificate.bound(problem)
+    row = {
+        "as_of_date": as_of_date,
+        "method": certificate.method,
+        "plan_net_gain": value,
+        "bound_net_gain": bound,
+        "gap_share": max(0.0, (bound - value) / bound) if bound > 0 else 0.0,
+        "skus_net_gain": bound - certificate.limits_value(problem),
+        "limits_cost": certificate.limits_value(problem),
+        "solver_round_count": certificate.rounds,
+    }
+    return TRANSFER_CERTIFICATES.check(pd.DataFrame([row]))
 
 
-def _within_capacity(lines: pd.DataFrame, lanes: pd.DataFrame, pack: NDArray[np.int64]) -> pd.DataFrame:
-    """Trim each full lane from its least valuable line upwards, in whole cases."""
-    capacity = lanes.set_index(["origin_node_id", "destination_node_id"])["capacity_units_per_day"].astype(float).fillna(np.inf)
-    keys = pd.MultiIndex.from_frame(lines[["origin_node_id", "destination_node_id"]])
-    lines = lines.assign(
-        limit=capacity.reindex(keys).to_numpy(), worth=(lines["expected_gain"] - lines["transfer_cost"]) / lines["transfer_units"]
-    ).sort_values(["worth", "row"], ascending=[False, True], kind="stable")
-    before = lines.groupby(["origin_node_id", "destination_node_id"])["transfer_units"].cumsum() - lines["transfer_units"]
-    room = np.maximum(lines["limit"] - before, 0)
-    cases = pack[lines["row"]]
-    kept = np.minimum(lines["transfer_units"], np.where(np.isinf(room), lines["transfer_units"], room // cases * cases))
-    share = kept / lines["transfer_units"]
-    trimmed = lines.assign(
-        transfer_units=kept.astype(np.int64),
-        transfer_cost=lines["transfer_cost"] * share,
-        expected_gain=lines["expected_gain"] * share,
-    )
-    return trimmed[trimmed["transfer_units"] > 0].drop(columns=["limit", "worth"])
-
-
-def _share_departures(lines: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
-    """Spread each departure's fixed cost over its lines in proportion to what they net, so that none turns negative."""
-    fixed = lanes.set_index(["origin_node_id", "destination_node_id"])["fixed_cost_per_shipment"].astype(float)
-    keys = pd.MultiIndex.from_frame(lines[["origin_node_id", "destination_node_id"]])
-    net = lines["expected_gain"] - lines["transfer_cost"]
-    share = net / net.groupby([lines["origin_node_id"], lines["destination_node_id"]]).transform("sum")
-    return lines.assign(transfer_cost=lines["transfer_cost"] + share * fixed.reindex(keys).to_numpy())
-
-
-def _runner_up(problem: _Problem, network: _Network, lines: pd.DataFrame) -> NDArray[np.object_]:
-    """Node that would have sent the next case to each line's destination."""
-    widest = int(np.diff(problem.row_start).max())
-    row, destination = lines["row"].to_numpy(), lines["destination"].to_numpy()
-    nodes = problem.positions["node_id"].to_numpy()
-    row_node = network.nodes.get_indexer(nodes)
-    rows = np.minimum(problem.row_start[problem.row_sku[row]][:, None] + np.arange(widest), len(nodes) - 1)
-    o, d = row_node[rows], row_node[destination][:, None]
-    weight = problem.positions["weight_kg"].to_numpy(dtype=float)[row][:, None]
-    cost = network.cost[o, d] + network.cost_per_kg[o, d] * weight + network.carry_days[o, d] * problem.carry_per_day[row][:, None]
-    n_rows, v = len(nodes), problem.values
-    other = min_cost_flow.runner_up_rows(
-        row,
-        destination,
-        problem.row_start,
-        problem.row_sku,
-        cost,
-        problem.available,
-        np.bincount(row, weights=lines["transfer_units"], minlength=n_rows).astype(np.int64),
-        np.bincount(destination, weights=lines["transfer_units"], minlength=n_rows).astype(np.int64),
-        v.surplus_units,
-        v.shortage_cost_per_unit,
-        v.holding_cost_per_unit,
-        problem.pack,
-    )
-    return np.where(other >= 0, nodes[other], None)
-
-
-def _reason(before: pd.Series, cycle_service_level: NDArray[np.float64]) -> NDArray[np.str_]:
-    return np.select([before >= 0.5, before > 1 - cycle_service_level], ["prevent_stockout", "raise_availability"], "rebalance_surplus")
-
-
-def _explain(
-    lines: pd.DataFrame, problem: _Problem, network: _Network, demand: LeadTimeDemand, lanes: pd.DataFrame, as_of_date: pd.Timestamp
+def _limit_rows(
+    problem: TransferProblem, certificate: Certificate, network: TransferLanes, flows: Flows, committed: _Committed, as_of_date: pd.Timestamp
 ) -> pd.DataFrame:
-    position = problem.positions["on_hand_units"] - problem.positions["reserved_units"] + problem.positions["inbound_units"]
-    position = position.to_numpy(dtype=np.int64)
-    n_rows = len(position)
-    given = np.bincount(lines["row"], weights=lines["transfer_units"], minlength=n_rows).astype(np.int64)
-    received = np.bincount(lines["destination"], weights=lines["transfer_units"], minlength=n_rows).astype(np.int64)
-    before = stockout_probability(demand=demand, position_units=position)
-    after = stockout_probability(demand=demand, position_units=position - given + received)
-    row, destination = lines["row"].to_numpy(), lines["destination"].to_numpy()
-    lane = lanes.set_index(["origin_node_id", "destination_node_id"]).loc[
-        pd.MultiIndex.from_frame(lines[["origin_node_id", "destination_node_id"]])
-    ]
-    sku = problem.positions["sku_id"].to_numpy()[row]
-    ship = pd.to_datetime(lane["ship_date"].to_numpy())
-    day = as_of_date.date().isoformat()
-    names = zip(sku, lines["origin_node_id"], lines["destination_node_id"], lane["mode"], strict=True)
-    return pd.DataFrame(
-        {
-            "transfer_id": [hashlib.sha256("|".join((day, *name)).encode()).hexdigest()[:16] for name in names],
-            "as_of_date": as_of_date,
-            "sku_id": sku,
-            "origin_node_id": lines["origin_node_id"].to_numpy(),
-            "destination_node_id": lines["destination_node_id"].to_numpy(),
-            "mode": lane["mode"].to_numpy(),
-            "transfer_units": lines["transfer_units"].to_numpy(),
-            "ship_date": ship,
-            "arrival_date": ship + pd.to_timedelta(np.ceil(lane["lead_time_days"].to_numpy(dtype=float)), unit="D"),
-            "transfer_cost": lines["transfer_cost"].to_numpy(),
-            "expected_gain": lines["expected_gain"].to_numpy(),
-            "net_gain": (lines["expected_gain"] - lines["transfer_cost"]).to_numpy(),
-            "origin_stockout_probability_before": before[row],
-            "origin_stockout_probability_after": after[row],
-            "destination_stockout_probability_before": before[destination],
-            "destination_stockout_probability_after": after[destination],
-            "runner_up_origin_node_id": _runner_up(problem, network, lines),
-            "reason_code": _reason(before[destination], problem.positions["cycle_service_level"].to_numpy(dtype=float)[destination]),
-        }
-    ).sort_values(["net_gain", "transfer_id"], ascending=[False, True], ignore_index=True)
-
-
-def plan_transfers(
-    *,
-    positions: pd.DataFrame,
-    demand: LeadTimeDemand,
-    values: MarginalValues,
-    lanes: pd.DataFrame,
-    as_of_date: pd.Timestamp,
-    min_net_gain_per_line: float,
-    pilot_only: bool,
-) -> TransferPlan:
-    """Move each unit where it is worth most.
-
-    Parameters
-    ----------
-    positions : DataFrame
-        Frame `stock_positions`, rows of a SKU together.
-    demand : LeadTimeDemand
-    values : MarginalValues
-        Both aligned with the rows of ``positions``.
-    lanes : DataFrame
-        Frame `open_lanes`.
-    as_of_date : Timestamp
-    min_net_gain_per_line : float
-        Lines that net less, in currency, are not worth a picker's walk.
-    pilot_only : bool
-        Lines that leave or enter a node outside the pilot cluster are shadows.
-
-    Returns
-    -------
-    TransferPlan
-
-    Raises
-    ------
-    FrameError, PlanningError
-        Positions or lanes break their contract, or rows of a SKU do not stand together.
-    """
-    positions, lanes = STOCK_POSITIONS.check(positions).reset_index(drop=True), OPEN_LANES.check(lanes)
-    problem = _problem(positions, values)
-    closed, upward = set[tuple[str, str]](), _upward(positions)
-    while True:
-        network = _network(positions, lanes, closed | upward)
-        lines = _lines(problem, network, _solve(problem, network))
-        lines = lines[lines["expected_gain"] - lines["transfer_cost"] >= min_net_gain_per_line]
-        unpaid = _unpaid_lanes(lines, lanes)
-        if not unpaid:
-            break
-        closed |= unpaid
-    wanted = int(lines["transfer_units"].sum())
-    if not lines.empty:
-        lines = _within_capacity(lines, lanes, problem.pack)
-        lines = _share_departures(lines, lanes)
-    trimmed = wanted - int(lines["transfer_units"].sum())
-    log.info("transfer plan: %d lines, %d lanes closed, %d units trimmed", len(lines), len(closed), trimmed)
-    if lines.empty:
-        return TransferPlan(pd.DataFrame(columns=list(TRANSFERS.fields)), sorted(closed), trimmed)
-    lines = _explain(lines, problem, network, demand, lanes, as_of_date)
-    ends = ("origin_node_id", "destination_node_id")
-    lines = lines.assign(status=line_status(lines, positions, node_columns=ends, pilot_only=pilot_only))
-    return TransferPlan(TRANSFERS.check(lines), sorted(closed), trimmed)
+    """What is shared: every departure, and every node that has a limit."""
+    load = flows.load(len(problem.arcs.origin))
+    most, price = certificate.most_units, certificate.price_per_unit
+    departures = network.table[["origin_node_id", "destination_node_id", "mode"]].assign(
+        limit_kind="departure",
+        limit_units=np.where(np.isinf(problem.capacity_units), np.nan, np.floor(problem.capacity_units)),
+        used_units=load,
+        committed_units=committed.arc,
+        most_units=np.where(np.isinf(most), np.nan, most),
+        fixed_cost=problem.fixed_cost,
+        price_per_unit=price,
+        bound_cost=np.maximum(np.where(price > 0, price * np.where(price > 0, most, 0.0), 0.0) - problem.fixed_cost, 0.0),
+    )
+    parts = [departures]
+    for kind, column, ends, limit, prices, open_units in (
+        ("outbound", "origin_node_id", problem.arcs.origin, problem.out_units, certificate.out_price_per_unit, committed.out),
+        ("inbound", "destination_node_id", problem.arcs.destination, problem.into_units, certificate.into_price_per_unit, committed.into),
+    ):
+        at = np.flatnonzero(np.isfinite(limit))
+        used = np.bincount(ends, weights=load, minlength=len(limit))[at]
+        blank = {name: "" for name in ("origin_node_id", "destination_node_id", "mode")}
+        parts.append(
+            pd.DataFrame(
+                blank
+                | {
+                    column: network.nodes[at],
+                    "limit_kind": kind,
+                    "limit_units": np.floor(limit[at]),
+                    "used_units": used,
+                    "committed_units": open_units[at],
+                    "most_units": limit[at],
+                    "fixed_cost": 0.0,
+                    "price_per_unit": prices[at],
+                    "bound_cost": prices[at] * limit[at],
+                },
+                index=np.arange(len(at)),
+            )
+        )
+    rows = pd.concat([part for part in parts if len(part)], ignore_index=True) if any(len(part) for part in parts) else departures
+    return TRANSFER_LIMITS.check(rows.assign(as_of_date=as_of_date))

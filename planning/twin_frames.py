@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planning.marginal_value import DAYS_PER_YEAR
+from planning.transfer_lanes import cheapest_modes
 from planning.twin import TwinNetwork
 
 
@@ -31,6 +32,7 @@ def twin_network(
         out[at] = values
         return out
 
+    lanes = cheapest_modes(lanes)
     here = lanes[lanes["origin_node_id"].isin(nodes) & lanes["destination_node_id"].isin(nodes)].reset_index(drop=True)
     origin, destination = nodes.get_indexer(here["origin_node_id"]), nodes.get_indexer(here["destination_node_id"])
     one = positions.drop_duplicates("sku_id").set_index("sku_id").loc[skus]

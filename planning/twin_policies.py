@@ -15,16 +15,39 @@ from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
 from planning.lead_times import LeadTimes, horizon_days
 from planning.lot_sizes import shared_cases, whole_cases_down, whole_cases_up
-from planning.marginal_value import marginal_values
+from planning.frames import OPEN_TRANSFERS
+from planning.marginal_value import values_of_positions
 from planning.replenishments import SUPPLIER, plan_replenishments
 from planning.review import days_to_review, days_to_supply
 from planning.safety_stock import textbook_safety_stock
 from planning.stock_targets import stock_targets
-from planning.transfers import cheapest_way_in, plan_transfers
+from planning.transfer_lanes import cheapest_modes, transfer_lanes
+from planning.transfers import TransferRules, plan_transfers
 from planning.twin import Moves, Policy, TwinNetwork, View, within_capacity
 from planning.twin_frames import dense_units
 
 _LONGEST_DAYS = 120
+
+
+@dataclass(frozen=True)
+class MorningRules:
+    """What a deployment wants of its mornings.
+
+    Parameters
+    ----------
+    sample_paths : int
+    fixed_cost_per_order, longest_lot_days : float
+        See `stock_targets`.
+    liquidation_share : float
+        See `ageing_cost`.
+    transfers : TransferRules
+    """
+
+    sample_paths: int
+    fixed_cost_per_order: float
+    longest_lot_days: float
+    liquidation_share: float
+    transfers: TransferRules
 
 
 @dataclass(frozen=True)
@@ -217,10 +240,7 @@ def nodewise(
     know: Knowledge,
     network: TwinNetwork,
     *,
-    sample_paths: int,
-    fixed_cost_per_order: float,
-    longest_lot_days: float,
-    min_net_gain_per_line: float,
+    rules: MorningRules,
     has_transfers: bool = True,
     from_supplier: bool = False,
 ) -> Policy:
@@ -245,17 +265,17 @@ def nodewise(
             reserved_units=0,
             inbound_units=np.maximum(view.inbound - view.backlog, 0)[row_node, row_sku],
         )
-        lanes = know.lanes.assign(ship_date=today + pd.Timedelta(days=1))
+        lanes = cheapest_modes(know.lanes).assign(ship_date=today + pd.Timedelta(days=1), next_ship_date=today + pd.Timedelta(days=2))
         targets = stock_targets(
             positions=positions,
             demand=know.interval(view.day),
             as_of_date=today,
-            fixed_cost_per_order=fixed_cost_per_order,
-            longest_lot_days=longest_lot_days,
+            fixed_cost_per_order=rules.fixed_cost_per_order,
+            longest_lot_days=rules.longest_lot_days,
         )
         transfers = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
         if has_transfers:
-            transfers = _transfers(know, view.day, positions, lanes, today, sample_paths, min_net_gain_per_line)
+            transfers = _transfers(know, view.day, positions, lanes, today, rules)
         orders = plan_replenishments(
             positions=positions, targets=targets, transfers=transfers, lanes=lanes, as_of_date=today, pilot_only=False
         )
@@ -277,54 +297,43 @@ def _transfers(
     positions: pd.DataFrame,
     lanes: pd.DataFrame,
     today: pd.Timestamp,
-    sample_paths: int,
-    min_net_gain_per_line: float,
+    rules: MorningRules,
 ) -> pd.DataFrame:
     flows, interval = know.ahead(day), know.interval(day)
     units_per_day = interval.expected_units / interval.protection_days
-    position = (positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64)
-    arrival = (1 + np.ceil(lanes["lead_time_days"].astype(float))).groupby(lanes["destination_node_id"]).min()
-    arrival_days = positions["node_id"].map(arrival).fillna(1).to_numpy(dtype=np.int64)
+    network = transfer_lanes(positions=positions, lanes=lanes, as_of_date=today)
+    node = network.rows_of(positions["node_id"])
     sampled = lead_time_demand(
         flows=flows,
         seeds=path_seeds(as_of_date=today.date().isoformat(), sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),
-        position_units=position,
+        position_units=(positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
         lead_times=know.lead_times,
         review_period_days=days_to_supply(
             positions=positions, parent_row=flows.parent_row, units_per_day=units_per_day, as_of_date=today.date()
         ),
-        arrival_days=arrival_days,
-        next_arrival_days=arrival_days + 1,
+        arrival_days=network.arrival_days[node],
+        next_arrival_days=network.next_arrival_days[node],
         level_correlation=know.level_correlation,
         region_correlation=know.region_correlation,
-        sample_paths=sample_paths,
-    )
-    values = marginal_values(
-        demand=sampled,
-        position_units=position,
-        unit_price=positions["unit_price"].to_numpy(dtype=float),
-        unit_cost=positions["unit_cost"].to_numpy(dtype=float),
-        penalty_cost_per_unit=positions["penalty_cost_per_unit"].to_numpy(dtype=float),
-        holding_cost_rate_per_year=positions["holding_cost_rate_per_year"].to_numpy(dtype=float),
-        later_cost_per_unit=cheapest_way_in(positions=positions, lanes=lanes),
+        sample_paths=rules.sample_paths,
     )
     return plan_transfers(
         positions=positions,
         demand=sampled,
-        values=values,
+        values=values_of_positions(positions=positions, demand=sampled, lanes=network, liquidation_share=rules.liquidation_share),
+        units_per_day=units_per_day,
         lanes=lanes,
+        open_transfers=pd.DataFrame(columns=list(OPEN_TRANSFERS.fields)),
+        blocked_lines=pd.DataFrame(columns=["sku_id", "origin_node_id", "destination_node_id"]),
         as_of_date=today,
-        min_net_gain_per_line=min_net_gain_per_line,
-        pilot_only=False,
+        rules=rules.transfers,
     ).lines
 
 
 Maker = Callable[[Knowledge, TwinNetwork], Policy]
 
 
-def shipped_policies(
-    *, sample_paths: int, fixed_cost_per_order: float, longest_lot_days: float, min_net_gain_per_line: float
-) -> dict[str, Maker]:
+def shipped_policies(rules: MorningRules) -> dict[str, Maker]:
     """Every rule by name, nodewise last."""
     return {
         "do nothing": lambda know, network: do_nothing,
@@ -332,12 +341,5 @@ def shipped_policies(
         "equal days of cover": equal_days_of_cover,
         "min/max 7-21 days": lambda know, network: min_max(know, network, min_days=7, max_days=21),
         "textbook safety stock": textbook,
-        "nodewise": lambda know, network: nodewise(
-            know,
-            network,
-            sample_paths=sample_paths,
-            fixed_cost_per_order=fixed_cost_per_order,
-            longest_lot_days=longest_lot_days,
-            min_net_gain_per_line=min_net_gain_per_line,
-        ),
+        "nodewise": lambda know, network: nodewise(know, network, rules=rules),
     }

@@ -72,7 +72,7 @@ def facts_of(settings_file: Path) -> dict[str, object]:
         raw_tables.create_tables(warehouse)
         for feed in raw_tables.LOAD_ORDER:
             raw_tables.load_feed(warehouse, settings, feed, ledger)
-        run_day.open_day(warehouse, settings, ledger, LAST_DAY)
+        run_day.open_day(warehouse, settings, ledger, LAST_DAY, run_day.nothing_open())
         ops_tables.create_decision_tables(warehouse)
     built, _ = invoke(
         [

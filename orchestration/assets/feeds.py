@@ -8,17 +8,18 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration import gates, ops_store, raw_tables, run_day
+from orchestration import gates, ops_store, raw_tables, run_day, transfer_ledger
 from orchestration.deployment import Deployment
 from orchestration.housekeeping import refuse_a_full_disk
 from orchestration.landing import land_inbox
 from orchestration.metadata import frame_schema
+from orchestration.open_moves import open_moves
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL, as_of_date
 from planning.frames import FEEDS
 
 LEDGER = dg.AssetKey(["ops", "ledger"])
 FILES = dg.AssetKey(["raw", "delivered_files"])
-RUN_DAY = dg.AssetKey(["raw", "run_day"])
+RUN_DAY, STATES, RESERVED = (dg.AssetKey(["raw", name]) for name in ("run_day", "transfer_states", "reserved_units"))
 
 
 def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -69,22 +70,37 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
             count = warehouse.execute("select count(*), count(*) filter (where is_verified) from raw.delivered_files").fetchone()
             yield dg.MaterializeResult(asset_key=FILES, metadata={"dagster/row_count": count[0], "verified_file_count": count[1]})
 
-    @dg.asset(
-        key=RUN_DAY,
-        deps=[["raw", feed] for feed in FEEDS],
-        group_name="raw",
-        owners=OWNERS,
-        kinds={"duckdb"},
-        pool=POOL,
-        description="One row: the day of the plan, the last delivery it knows, and the first day whose facts change.",
-        **shared,
-    )
-    def raw_run_day(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
+    opened = {
+        RUN_DAY: "One row: the day of the plan, the last delivery and ledger entry it knows, and the first day whose facts change.",
+        STATES: "One row per transfer of an earlier plan that is open when the day begins, or that was rejected lately.",
+        RESERVED: "One row per SKU and node of which units are reserved for orders when the day begins.",
+    }
+
+    @dg.multi_asset(
+        name="raw_run_day", pool=POOL, **shared,
+        specs=[
+            dg.AssetSpec(key, deps=[["raw", feed] for feed in FEEDS], group_name="raw", owners=OWNERS, kinds={"duckdb"}, description=said)
+            for key, said in opened.items()
+        ],
+    )  # fmt: skip
+    def raw_run_day(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
         with deployment.ops() as store:
             deliveries = ops_store.deliveries(store)
+            moves = open_moves(store, deployment.settings, as_of_date(context))
         with deployment.warehouse() as warehouse:
-            day = run_day.open_day(warehouse, deployment.settings, deliveries, as_of_date(context))
+            day = run_day.open_day(warehouse, deployment.settings, deliveries, as_of_date(context), moves)
         window = (day.as_of_date - day.changed_from_date).days + 1
-        return dg.MaterializeResult(metadata={"ledger_sequence": day.ledger_sequence, "window_days": window, "input_hash": day.input_hash})
+        yield dg.MaterializeResult(
+            asset_key=RUN_DAY,
+            metadata={"ledger_sequence": day.ledger_sequence, "window_days": window, "input_hash": day.input_hash},
+        )
+        is_open = moves.transfers["state"].isin(transfer_ledger.OPEN)
+        yield dg.MaterializeResult(
+            asset_key=STATES, metadata={"dagster/row_count": len(moves.transfers), "open_transfer_count": int(is_open.sum())}
+        )
+        yield dg.MaterializeResult(
+            asset_key=RESERVED,
+            metadata={"dagster/row_count": len(moves.reserved), "reserved_units": int(moves.reserved["reserved_units"].sum())},
+        )
 
     return [ledger, raw_feeds, raw_run_day]

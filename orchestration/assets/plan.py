@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import duckdb
 import pandas as pd
 
 from orchestration import gates, pictures
@@ -17,16 +18,27 @@ from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
 from orchestration.service_trial import lived_service, service_curves
 from orchestration.settings import Settings
+from orchestration.transfer_rules import transfer_rules
 from orchestration.warehouse import replace_day
 from planning.echelon_plan import echelon_targets
 from planning.errors import PlanningError
 from planning.frame import Frame
-from planning.frames import ECHELON_TARGETS, REPLENISHMENTS, RETURN_DISPOSITIONS, SERVICE_ATTAINED, STOCK_TARGETS, TRANSFERS
-from planning.marginal_value import MarginalValues, marginal_values
+from planning.frames import (
+    ECHELON_TARGETS,
+    REPLENISHMENTS,
+    RETURN_DISPOSITIONS,
+    SERVICE_ATTAINED,
+    STOCK_TARGETS,
+    TRANSFER_CERTIFICATES,
+    TRANSFER_LIMITS,
+    TRANSFER_STEPS,
+    TRANSFERS,
+)
+from planning.marginal_value import MarginalValues, values_of_positions
 from planning.replenishments import plan_replenishments
 from planning.returns import return_dispositions
 from planning.stock_targets import stock_targets
-from planning.transfers import TransferPlan, cheapest_way_in, plan_transfers
+from planning.transfers import TransferPlan, plan_transfers
 
 _INPUTS = [["intermediate", "int_stock_positions"], ["intermediate", "int_open_lanes"], ["intermediate", "int_service_shares"],
            ["intermediate", "int_lane_lead_times_observed"], ["forecast", "demand_means"], ["forecast", "demand_quantiles"], ["forecast", "model_versions"]]  # fmt: skip
@@ -106,7 +118,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     @dg.multi_asset(
         name="moves", pool=POOL, partitions_def=partitions, backfill_policy=ONE_RUN_A_DAY, can_subset=True,
         specs=specs(
-            [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "stock_targets"]], TRANSFERS, RETURN_DISPOSITIONS, skippable=True
+            [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "stock_targets"]], *_PLANNED, RETURN_DISPOSITIONS, skippable=True
         ),
     )  # fmt: skip
     def moves(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
@@ -117,13 +129,18 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
             gates.require(deployment, day, "plan")
             with refused_as_failure(TRANSFERS, day):
                 inputs = read_inputs(warehouse, settings, day)
-                values = _values(inputs)
-            if dg.AssetKey(TRANSFERS.name.split(".")) in context.selected_asset_keys:
+                values = values_of_positions(
+                    positions=inputs.positions, demand=inputs.demand, lanes=inputs.network,
+                    liquidation_share=settings.planning.liquidation_share,
+                )  # fmt: skip
+            if any(dg.AssetKey(frame.name.split(".")) in context.selected_asset_keys for frame in _PLANNED):
                 with refused_as_failure(TRANSFERS, day):
-                    plan = _transfers(inputs, values, settings, day)
-                replace_day(warehouse, TRANSFERS, plan.lines, as_of_date=day.day)
+                    plan = _transfers(warehouse, inputs, values, settings, day)
                 nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
-                yield dg.MaterializeResult(asset_key=TRANSFERS.name.split("."), metadata=_transfer_metadata(plan, inputs, nodes))
+                for frame, rows in ((TRANSFERS, plan.lines), (TRANSFER_STEPS, plan.steps), (TRANSFER_CERTIFICATES, plan.certificate), (TRANSFER_LIMITS, plan.limits)):
+                    replace_day(warehouse, frame, rows, as_of_date=day.day)
+                    shown = _transfer_metadata(plan, inputs, nodes) if frame is TRANSFERS else {"dagster/row_count": len(rows)}
+                    yield dg.MaterializeResult(asset_key=frame.name.split("."), metadata=shown)
             if dg.AssetKey(RETURN_DISPOSITIONS.name.split(".")) in context.selected_asset_keys:
                 returned = warehouse.execute(_RETURNED, [day.as_of_date]).df()
                 with refused_as_failure(RETURN_DISPOSITIONS, day):
@@ -172,6 +189,12 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     return [targets, moves, replenishments]
 
 
+_PLANNED = (TRANSFERS, TRANSFER_STEPS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS)
+_OPEN = """
+select transfer_id, sku_id, origin_node_id, destination_node_id, mode, ship_date, transfer_units from intermediate.int_open_transfers
+where order_kind <> 'supplier_order' and state <> 'shipped' order by transfer_id
+"""
+_REJECTED = "select distinct sku_id, origin_node_id, destination_node_id from raw.transfer_states where state = 'rejected' and order_kind = 'transfer' order by all"
 _RETURNED = """
 select sku_id, node_id, condition, sum(returned_units)::bigint as returned_units from staging.stg_wms__returns
 where business_date = ? group by all having sum(returned_units) > 0 order by all
@@ -187,28 +210,19 @@ def refused_as_failure(table: Frame, day: RunDay) -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {table.name} for {day.day}: {error}", allow_retries=False) from error
 
 
-def _values(inputs: DayInputs) -> MarginalValues:
-    p = inputs.positions
-    return marginal_values(
-        demand=inputs.demand,
-        position_units=inputs.position_units,
-        unit_price=p["unit_price"].to_numpy(dtype=float),
-        unit_cost=p["unit_cost"].to_numpy(dtype=float),
-        penalty_cost_per_unit=p["penalty_cost_per_unit"].to_numpy(dtype=float),
-        holding_cost_rate_per_year=p["holding_cost_rate_per_year"].to_numpy(dtype=float),
-        later_cost_per_unit=cheapest_way_in(positions=p, lanes=inputs.lanes),
-    )
-
-
-def _transfers(inputs: DayInputs, values: MarginalValues, settings: Settings, day: RunDay) -> TransferPlan:
+def _transfers(
+    warehouse: duckdb.DuckDBPyConnection, inputs: DayInputs, values: MarginalValues, settings: Settings, day: RunDay
+) -> TransferPlan:
     return plan_transfers(
         positions=inputs.positions,
         demand=inputs.demand,
         values=values,
+        units_per_day=inputs.units_per_day,
         lanes=inputs.lanes,
+        open_transfers=warehouse.execute(_OPEN).df(),
+        blocked_lines=warehouse.execute(_REJECTED).df(),
         as_of_date=pd.Timestamp(day.as_of_date),
-        min_net_gain_per_line=settings.planning.min_net_gain_per_line,
-        pilot_only=settings.planning.pilot_only,
+        rules=transfer_rules(settings.planning),
     )
 
 
@@ -217,7 +231,7 @@ def _dispositions(returned: pd.DataFrame, inputs: DayInputs, values: MarginalVal
         returned=returned,
         positions=inputs.positions,
         values=values,
-        units_per_day=inputs.interval.expected_units / inputs.interval.protection_days,
+        units_per_day=inputs.units_per_day,
         lanes=inputs.lanes,
         as_of_date=pd.Timestamp(day.as_of_date),
         refurbish_cost_share=settings.planning.refurbish_cost_share,
@@ -231,8 +245,15 @@ def _disposition_metadata(rows: pd.DataFrame, returned: pd.DataFrame) -> dict:
     return {"dagster/row_count": len(rows), "dispositions": markdown_table(counted), "left_out_units": left_out}
 
 
+def _binding(limits: pd.DataFrame) -> pd.DataFrame:
+    """Departures and nodes whose price is not zero, dearest first."""
+    shown = ["limit_kind", "origin_node_id", "destination_node_id", "mode", "limit_units", "used_units", "fixed_cost", "price_per_unit"]
+    dear = limits[limits["price_per_unit"] > 0].sort_values(["price_per_unit", "origin_node_id", "destination_node_id"], ascending=[False, True, True])
+    return dear[shown].head(15).round(3)
+
+
 def _transfer_metadata(plan: TransferPlan, inputs: DayInputs, nodes: pd.DataFrame) -> dict:
-    lines = plan.lines
+    lines, proof = plan.lines, plan.certificate.iloc[0]
     top = ["sku_id", "origin_node_id", "destination_node_id", "transfer_units", "transfer_cost", "expected_gain", "net_gain", "reason_code"]
     return {
         "dagster/row_count": len(lines),
@@ -240,8 +261,11 @@ def _transfer_metadata(plan: TransferPlan, inputs: DayInputs, nodes: pd.DataFram
         "transfer_cost": float(lines["transfer_cost"].sum()),
         "expected_gain": float(lines["expected_gain"].sum()),
         "net_gain": float(lines["net_gain"].sum()),
-        "closed_lane_count": len(plan.closed_lanes),
-        "trimmed_units": plan.trimmed_units,
+        "unused_lane_count": len(plan.unused_lanes),
+        "proved_by": proof["method"],
+        "bound_net_gain": float(proof["bound_net_gain"]),
+        "gap_share": float(proof["gap_share"]),
+        "shared_limits": markdown_table(_binding(plan.limits)),
         "top_lines": markdown_table(lines[top].head(15).round(2)),
         "network": pictures.network_map(lines, nodes),
         "days_of_supply": pictures.days_of_supply(inputs.positions, inputs.demand),

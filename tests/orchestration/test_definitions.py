@@ -39,6 +39,8 @@ def test_every_asset_is_a_table_of_the_design(defs: dg.Definitions) -> None:
     wanted = {f"raw/{feed}" for feed in FEEDS} | {
         "raw/run_day",
         "raw/delivered_files",
+        "raw/transfer_states",
+        "raw/reserved_units",
         "ops/ledger",
         "ops/deliveries",
         "ops/quarantine",

@@ -36,7 +36,7 @@ def build(chosen: Settings, day: dt.date = DAY) -> run_day.RunDay:
         ops_tables.create_decision_tables(warehouse)
         for feed in raw_tables.LOAD_ORDER:
             raw_tables.load_feed(warehouse, chosen, feed, ledger)
-        opened = run_day.open_day(warehouse, chosen, ledger, day)
+        opened = run_day.open_day(warehouse, chosen, ledger, day, run_day.nothing_open())
         fresh = run_day.facts_stand(warehouse)
     command = ["build", "--exclude-resource-type", "unit_test", "--exclude", *SECOND_PASS.split(), *([] if fresh else ["--full-refresh"])]
     built, _ = invoke(command, folder=chosen.data_dir / "dbt", warehouse=chosen.warehouse)

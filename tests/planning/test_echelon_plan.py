@@ -27,6 +27,11 @@ def _company(n_skus: int, hub_cost: float = 1.0) -> tuple[pd.DataFrame, DemandFl
         holding_cost_rate_per_year=0.2,
         unit_cost=np.where(is_hub, hub_cost, 10.0),
         most_service_days=None,
+        inbound_units_per_day=None,
+        outbound_units_per_day=None,
+        transferred_in_days=None,
+        transferred_out_days=None,
+        remaining_season_days=None,
     )
     size = positions.groupby("sku_id", sort=False).size().to_numpy()
     start = np.r_[0, np.cumsum(size)]

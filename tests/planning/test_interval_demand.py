@@ -101,7 +101,7 @@ def test_moments_and_quantiles_are_those_of_sample_paths_at_leaves_and_where_dem
     found = interval_demand(flows=flows, lead_times=leads, **same)
     paths = lead_time_demand(
         flows=flows, seeds=path_seeds(as_of_date="2026-01-31", sku_ids=np.array(["a"], dtype=object)), position_units=np.zeros(3, np.int64),
-        lead_times=leads, arrival_days=np.full(3, 2), next_arrival_days=np.full(3, 3), sample_paths=200_000, **same,
+        lead_times=leads, arrival_days=np.full((3, 1), 2), next_arrival_days=np.full((3, 1), 3), sample_paths=200_000, **same,
     ).protection_units  # fmt: skip
     assert found.expected_units == pytest.approx(paths.mean(axis=1), rel=0.01)
     assert found.std_units == pytest.approx(paths.std(axis=1), rel=0.02)

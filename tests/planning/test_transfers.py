@@ -7,11 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from planning.frames import OPEN_TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.marginal_value import MarginalValues, marginal_values
-from planning.min_cost_flow import FAR, give_cost, receive_value, transport
+from planning.min_cost_flow import FAR, Arcs, Rows, give_cost, receive_value
 from planning.plan_checks import infeasibilities
-from planning.transfers import TransferPlan, plan_transfers
+from planning.shared_limits import Effort, coordinate
+from planning.transfer_problem import TransferProblem
+from planning.transfers import TransferPlan, TransferRules, plan_transfers
 
 DAY = pd.Timestamp("2026-01-31")
 
@@ -24,7 +27,8 @@ def positions(on_hand: list[int], **columns: object) -> pd.DataFrame:
         "presentation_units": 0, "penalty_cost_per_unit": 0.0, "cycle_service_level": 0.95, "review_period_days": 7, "lead_time_days": 0.0,
         "lead_time_std_days": 0.0, "is_bulky": False, "replenished_from_node_id": None, "abc_class": "A", "min_units": None, "max_units": None,
         "min_days": None, "max_days": None, "target_method": "cycle service level", "fill_rate_target": None, "reason": None, "volume_m3": None,
-        "capacity_m3": None, "node_type": None, "is_pilot": None, "most_service_days": None,
+        "capacity_m3": None, "node_type": None, "is_pilot": None, "most_service_days": None, "inbound_units_per_day": None,
+        "outbound_units_per_day": None, "transferred_in_days": None, "transferred_out_days": None, "remaining_season_days": None,
     }  # fmt: skip
     return pd.DataFrame(base | columns)
 
@@ -33,14 +37,14 @@ def lanes(pairs: list[tuple[str, str]], cost: float | list[float] = 2.0, **colum
     base = {
         "origin_node_id": [a for a, _ in pairs], "destination_node_id": [b for _, b in pairs], "mode": "van", "lead_time_days": 0.0,
         "cost_per_unit": cost, "cost_per_kg": 0.0, "fixed_cost_per_shipment": 0.0, "min_units": 0, "ship_date": DAY + pd.Timedelta(days=1),
-        "capacity_units_per_day": None,
+        "capacity_units_per_day": None, "next_ship_date": None,
     }  # fmt: skip
     return pd.DataFrame(base | columns)
 
 
 def demand(samples: np.ndarray) -> LeadTimeDemand:
     samples = np.asarray(samples, dtype=np.int32)
-    return LeadTimeDemand(samples, np.zeros_like(samples), samples, samples, np.full(len(samples), 7.0))
+    return LeadTimeDemand(samples, np.zeros_like(samples)[:, None], samples[:, None], samples, np.full(len(samples), 7.0))
 
 
 def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, holding: float = 0.0, later: float = np.inf) -> MarginalValues:  # fmt: skip
@@ -52,17 +56,28 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
         unit_cost=np.ones(n),
         penalty_cost_per_unit=np.zeros(n),
         holding_cost_rate_per_year=np.full(n, holding * 365 / 7),
+        ageing_cost_per_unit=np.zeros(n),
         later_cost_per_unit=np.full(n, later),
+        rescue_cost_per_unit=np.full((n, sampled.before_arrival_units.shape[1]), np.inf),
     )
+
+
+EFFORT = Effort(price_rounds=40, lane_trials=100, exact_moves=5_000, exact_nodes=2_000)
+NO_OPEN, NO_BLOCKED = pd.DataFrame(columns=list(OPEN_TRANSFERS.fields)), pd.DataFrame(columns=["sku_id", "origin_node_id", "destination_node_id"])
+
+
+def rules(least: float = 0.0, shipment: float = 0.0, cool_down: int = 0, pilot_only: bool = False, effort: Effort = EFFORT) -> TransferRules:
+    return TransferRules(least, shipment, cool_down, pilot_only, effort)
 
 
 def plan(
     on_hand: list[int],
     samples: np.ndarray,
     lane: pd.DataFrame,
-    least: float = 0.0,
     holding: float = 0.0,
-    pilot_only: bool = False,
+    chosen: TransferRules | None = None,
+    open_transfers: pd.DataFrame = NO_OPEN,
+    blocked_lines: pd.DataFrame = NO_BLOCKED,
     **columns: object,
 ) -> TransferPlan:
     sampled = demand(samples)
@@ -70,10 +85,12 @@ def plan(
         positions=positions(on_hand, **columns),
         demand=sampled,
         values=values(sampled, on_hand, holding=holding),
+        units_per_day=sampled.horizon_units.mean(axis=1) / 7,
         lanes=lane,
+        open_transfers=open_transfers,
+        blocked_lines=blocked_lines,
         as_of_date=DAY,
-        min_net_gain_per_line=least,
-        pilot_only=pilot_only,
+        rules=chosen or rules(),
     )
 
 
@@ -112,7 +129,7 @@ def test_cases_stay_whole_and_presentation_stock_stays() -> None:
 def test_a_departure_that_its_lines_do_not_pay_is_closed() -> None:
     found = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS, fixed_cost_per_shipment=500.0))
     assert found.lines.empty
-    assert found.closed_lanes == [("n0", "n1")]
+    assert found.unused_lanes == [("n0", "n1")]
 
 
 def test_a_departure_that_pays_is_shared_by_its_lines() -> None:
@@ -124,12 +141,12 @@ def test_a_departure_that_pays_is_shared_by_its_lines() -> None:
 def test_a_full_lane_keeps_whole_cases_and_says_what_it_trimmed() -> None:
     found = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS, capacity_units_per_day=10), case_pack_units=4)
     assert found.lines["transfer_units"].sum() == 8
-    assert found.trimmed_units > 0
+    assert found.limits.set_index("origin_node_id").loc["n0", "limit_units"] == 10
 
 
 def test_with_the_pilot_switch_lines_that_leave_the_cluster_are_shadows() -> None:
-    cluster = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS), pilot_only=True, is_pilot=[True, True]).lines
-    outside = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS), pilot_only=True, is_pilot=[True, False]).lines
+    cluster = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS), chosen=rules(pilot_only=True), is_pilot=[True, True]).lines
+    outside = plan([80, 30], _normal(1, 2), lanes(BOTH_WAYS), chosen=rules(pilot_only=True), is_pilot=[True, False]).lines
     assert (cluster["status"].tolist(), outside["status"].tolist()) == (["proposed"], ["shadow"])
     assert cluster["transfer_units"].tolist() == outside["transfer_units"].tolist()
 
@@ -150,12 +167,9 @@ def test_stock_does_not_climb_to_the_node_it_came_from() -> None:
 
 def test_a_unit_that_arrives_after_the_demand_is_worth_nothing() -> None:
     samples = np.full((2, 64), 30, dtype=np.int32)
-    late = LeadTimeDemand(samples, np.array([[0], [30]], dtype=np.int32) * np.ones((2, 64), np.int32), samples, samples, np.full(2, 7.0))
-    table = marginal_values(
-        demand=late, position_units=np.array([60, 0]), unit_price=np.full(2, 11.0), unit_cost=np.ones(2), penalty_cost_per_unit=np.zeros(2),
-        holding_cost_rate_per_year=np.zeros(2), later_cost_per_unit=np.full(2, np.inf),
-    )  # fmt: skip
-    assert table.sellable_units[1].max() == 0
+    before = np.array([[0], [30]], dtype=np.int32) * np.ones((2, 64), np.int32)
+    late = LeadTimeDemand(samples, before[:, None], samples[:, None], samples, np.full(2, 7.0))
+    assert values(late, [60, 0]).sellable_units[1].max() == 0
 
 
 small = st.integers(0, 8)
@@ -170,23 +184,33 @@ def instances(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]
     return on_hand, samples, cost, draw(st.sampled_from([1, 2]))
 
 
+def _problem(on_hand: np.ndarray, table: MarginalValues, cost: np.ndarray, pack: int) -> TransferProblem:
+    n = len(on_hand)
+    origin, destination = np.nonzero((cost < FAR) & ~np.eye(n, dtype=bool))
+    zero = np.zeros(len(origin))
+    arcs = Arcs(
+        np.searchsorted(origin, np.arange(n + 1)), origin, destination, zero.astype(np.int64), cost[origin, destination], zero, zero
+    )
+    rows = Rows(np.array([0, n]), np.arange(n), on_hand // pack, np.full(n, pack), np.zeros(n), np.zeros(n), np.ones(n, bool))
+    free = np.full(len(origin), np.inf), zero, zero, np.full(n, np.inf), np.full(n, np.inf)
+    return TransferProblem(rows, table.curves, arcs, *free)
+
+
 def _solve(on_hand: np.ndarray, samples: np.ndarray, cost: np.ndarray, pack: int) -> tuple[np.ndarray, MarginalValues]:
     n = len(on_hand)
-    soon = LeadTimeDemand(samples, np.zeros_like(samples), samples // 2, samples, np.full(n, 7.0))
+    samples = samples.astype(np.int32)
+    soon = LeadTimeDemand(samples, np.zeros_like(samples)[:, None], (samples // 2)[:, None], samples, np.full(n, 7.0))
     table = values(soon, on_hand.tolist(), holding=0.4, later=1.5)
-    cost = np.where(np.eye(n, dtype=bool), FAR, cost)
+    flows, _ = coordinate(_problem(on_hand, table, cost, pack), EFFORT)
     flow = np.zeros((n, n), np.int64)
-    transport(
-        cost, on_hand // pack, np.ones(n, bool), table.surplus_units, table.sellable_units, table.urgent_units,
-        table.shortage_cost_per_unit, table.later_value_per_unit, table.holding_cost_per_unit, pack, flow,
-    )  # fmt: skip
+    flow[flows.row, flows.destination] = flows.units // pack
     return flow, table
 
 
 def _received(table: MarginalValues, row: int, k: int, units: int) -> float:
     return receive_value(
-        table.sellable_units[row], table.urgent_units[row], k, units, table.shortage_cost_per_unit[row], table.later_value_per_unit[row],
-        table.holding_cost_per_unit[row],
+        table.sellable_units[row, 0], table.urgent_units[row, 0], k, units, table.urgent_value_per_unit[row, 0],
+        table.later_value_per_unit[row], table.holding_cost_per_unit[row],
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from planning.lead_time_demand import DemandFlows
 from planning.lead_times import lead_times
 from planning.twin import Moves, Scenario, TwinNetwork, View, simulate, within_capacity
 from planning.twin_policies import (
+    MorningRules,
     Knowledge,
     do_nothing,
     equal_days_of_cover,
@@ -172,6 +173,12 @@ def _knowledge(n_skus: int, mean: float = 2.0) -> tuple[Knowledge, TwinNetwork]:
     return Knowledge(table, lane, flows, leads, 0.1, 0.0, pd.Timestamp("2026-01-31")), network(n_skus)
 
 
+def _rules(paths: int) -> MorningRules:
+    from tests.planning.test_transfers import rules
+
+    return MorningRules(paths, fixed_cost_per_order=0.0, longest_lot_days=28.0, liquidation_share=0.3, transfers=rules())
+
+
 def _worlds(n_skus: int, days: int, seed: int) -> Scenario:
     rng = np.random.default_rng(seed)
     demand = np.zeros((days, 3, n_skus), np.int64)
@@ -184,7 +191,7 @@ def _worlds(n_skus: int, days: int, seed: int) -> Scenario:
 
 def test_nobody_beats_the_clairvoyant_and_nodewise_beats_every_rule_it_ships_with() -> None:
     know, net = _knowledge(40)
-    makers = shipped_policies(sample_paths=128, fixed_cost_per_order=0.0, longest_lot_days=28.0, min_net_gain_per_line=0.0)
+    makers = shipped_policies(_rules(128))
     cost = dict.fromkeys(makers, 0.0)
     bound = 0.0
     for seed in range(3):
@@ -221,7 +228,7 @@ def test_the_clairvoyant_on_a_tiny_world_costs_what_trying_everything_finds(seed
 
 def test_the_same_scenario_and_policy_live_the_same_days() -> None:
     know, net = _knowledge(10)
-    maker = shipped_policies(sample_paths=64, fixed_cost_per_order=0.0, longest_lot_days=28.0, min_net_gain_per_line=0.0)["nodewise"]
+    maker = shipped_policies(_rules(64))["nodewise"]
     one, two = (simulate(net, _worlds(10, 14, 1), maker(know, net)) for _ in range(2))
     assert np.array_equal(one.filled_units, two.filled_units) and one.total_cost == two.total_cost
 

@@ -72,7 +72,7 @@ def _facts(settings_file: Path, batches: list[list[Path]]) -> dict[str, tuple[in
             assert raw_tables.unaccounted_files(warehouse, ledger) == []
             if n not in (len(batches) // 2, len(batches) - 1):
                 continue
-            day = run_day.open_day(warehouse, settings, ledger, dt.date(2011, 8, 31))
+            day = run_day.open_day(warehouse, settings, ledger, dt.date(2011, 8, 31), run_day.nothing_open())
             fresh = run_day.facts_stand(warehouse)
         command = ["run", "--exclude", *SECOND_PASS.split(), *([] if fresh else ["--full-refresh"])]
         built, _ = invoke(command, folder=settings.data_dir / "dbt", warehouse=settings.warehouse)

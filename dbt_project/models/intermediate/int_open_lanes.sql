@@ -1,4 +1,4 @@
--- One row per directed pair of nodes that can be used tomorrow or later this week: its cheapest open mode and next departure.
+-- One row per directed pair of nodes and mode that can be used within a week: its next departure and the one after it.
 with lanes as (
     select lanes.*
     from {{ ref('stg_master__lanes') }} as lanes
@@ -12,7 +12,7 @@ with lanes as (
 ),
 
 days as (
-    select unnest(generate_series({{ as_of_date() }} + 1, {{ as_of_date() }} + 7, interval 1 day))::date as ship_date
+    select unnest(generate_series({{ as_of_date() }} + 1, {{ as_of_date() }} + 14, interval 1 day))::date as ship_date
 ),
 
 departures as (
@@ -20,7 +20,7 @@ departures as (
         lanes.origin_node_id,
         lanes.destination_node_id,
         lanes.mode,
-        min(days.ship_date) as ship_date
+        list_sort(list(days.ship_date)) as ship_dates
     from lanes
     inner join days
         on lanes.departs_on = 'daily' or contains(lanes.departs_on, lower(left(dayname(days.ship_date), 3)))
@@ -36,12 +36,9 @@ select
     lanes.cost_per_kg,
     lanes.fixed_cost_per_shipment,
     lanes.min_units,
-    departures.ship_date,
+    departures.ship_dates[1] as ship_date,
+    departures.ship_dates[2] as next_ship_date,
     lanes.capacity_units_per_day
 from lanes
 inner join departures using (origin_node_id, destination_node_id, mode)
-qualify
-    row_number() over (
-        partition by lanes.origin_node_id, lanes.destination_node_id order by lanes.cost_per_unit, lanes.lead_time_days, lanes.mode
-    ) = 1
-order by lanes.origin_node_id, lanes.destination_node_id
+order by lanes.origin_node_id, lanes.destination_node_id, lanes.mode

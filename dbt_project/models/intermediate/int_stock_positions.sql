@@ -9,19 +9,6 @@ today as (
     where stock_date = {{ as_of_date() }}
 ),
 
-inbound as (
-    select sku_id, node_id, sum(units)::bigint as inbound_units
-    from (
-        select sku_id, destination_node_id as node_id, shipped_units as units
-        from {{ ref('int_shipments_current') }}
-        where kind = 'transfer' and delivered_date is null
-        union all
-        select sku_id, destination_node_id, greatest(ordered_units - received_units, 0)
-        from {{ ref('int_supplier_orders_current') }}
-    )
-    group by all
-),
-
 lead as (  -- the cheapest open lane from the parent, else the supplier
     select
         nodes.node_id,
@@ -39,8 +26,9 @@ select
     carried.node_id,
     greatest(coalesce(today.on_hand_units, 0), 0) as on_hand_units,
     today.on_hand_units is null as is_stock_unknown,
-    coalesce(today.reserved_units, 0) as reserved_units,
-    coalesce(inbound.inbound_units, 0) as inbound_units,
+    greatest(coalesce(today.reserved_units, 0), coalesce(reserved.reserved_units, 0))
+    + coalesce(committed.promised_units, 0) as reserved_units,
+    coalesce(committed.inbound_units, 0) as inbound_units,
     skus.unit_cost,
     skus.unit_price,
     skus.weight_kg,
@@ -52,6 +40,11 @@ select
     nodes.handling_cost_per_unit,
     skus.volume_m3,
     nodes.capacity_m3,
+    nodes.inbound_units_per_day,
+    nodes.outbound_units_per_day,
+    committed.transferred_in_days,
+    committed.transferred_out_days,
+    case when skus.retired_date is not null then greatest(skus.retired_date - {{ as_of_date() }}, 0) end as remaining_season_days,
     skus.is_pilot and nodes.is_pilot as is_pilot,
     coalesce(ruled.presentation_units, 0) as presentation_units,
     ruled.* exclude (sku_id, node_id, presentation_units),
@@ -64,7 +57,8 @@ from carried
 inner join {{ ref('dim_sku') }} as skus on carried.sku_id = skus.sku_id
 inner join {{ ref('dim_node') }} as nodes on carried.node_id = nodes.node_id
 left join today on carried.sku_id = today.sku_id and carried.node_id = today.node_id
-left join inbound on carried.sku_id = inbound.sku_id and carried.node_id = inbound.node_id
+left join {{ ref('int_stock_committed') }} as committed on carried.sku_id = committed.sku_id and carried.node_id = committed.node_id
+left join {{ ref('stg_ops__reserved_units') }} as reserved on carried.sku_id = reserved.sku_id and carried.node_id = reserved.node_id
 left join {{ ref('int_policies_resolved') }} as ruled on carried.sku_id = ruled.sku_id and carried.node_id = ruled.node_id
 left join lead on carried.node_id = lead.node_id
 order by carried.sku_id, carried.node_id
