@@ -1,92 +1,249 @@
-"""`make bench`: figures as ratios to a named peer measured in the same run.
+"""Transfers: the same model solved by the kernel and by its peers in one run, then with what SKUs share.
 
-Belongs here: the transfer kernel against scipy. Does not: anything a test asserts.
+Belongs here: seconds, memory, ratios and objectives. Does not: anything a test asserts. Peers solve fewer SKUs where they are slow, scaled up, which
+the table says; OR-Tools and networkx are no dependencies of nodewise and are left out where they are not installed.
 """
 
+import argparse
+import resource
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.sparse import coo_array
 
-from planning.min_cost_flow import FAR, give_cost, receive_value, transport, transport_all
+from planning.marginal_value import MarginalValues
+from planning.min_cost_flow import Arcs, Rows, give_cost, receive_value
+from planning.shared_limits import Effort, coordinate
+from planning.transfer_problem import TransferProblem, solve_apart, worth
 
-NODES, SKUS, PATHS, PEER_SKUS, MOST = 20, 10_000, 64, 20, 24
+PATHS, MOST, PENNIES = 64, 48, 10_000  # peers that want whole numbers get ten-thousandths
+SIZES = ((5, 1_000), (5, 10_000), (5, 50_000), (20, 1_000), (20, 10_000), (20, 50_000), (100, 1_000), (100, 10_000))
+EFFORT = Effort(price_rounds=40, lane_trials=100, exact_moves=5_000, exact_nodes=2_000)
+SHORTAGE, HOLDING = 6.0, 0.2
 
 
-def _instance(skus: int) -> dict[str, np.ndarray]:
+def instance(nodes: int, skus: int) -> TransferProblem:
+    """Every SKU at every node, a lane between any two, demand of a gamma-Poisson, stock that fits it badly."""
     rng = np.random.default_rng(1)
-    rows = skus * NODES
-    demand = rng.poisson(rng.gamma(1.5, 2.0, (rows, 1)), (rows, PATHS))
-    stock = rng.poisson(rng.gamma(1.2, 3.0, rows))
-    return {
-        "stock": stock.astype(np.int64),
-        "surplus": np.sort(np.maximum(stock[:, None] - demand, 0), axis=1).astype(np.int32),
-        "sellable": np.sort(np.maximum(demand - stock[:, None], 0), axis=1).astype(np.int32),
-        "shortage": np.full(rows, 6.0),
-        "holding": np.full(rows, 0.2),
-        "cost": np.where(np.eye(NODES, dtype=bool), FAR, rng.uniform(0.4, 3.0, (NODES, NODES))),
-    }
-
-
-def _ours(x: dict[str, np.ndarray], skus: int) -> float:
-    rows = skus * NODES
-    zero = np.zeros((NODES, NODES))
-    arguments = (
-        np.arange(skus + 1) * NODES, np.tile(np.arange(NODES), skus), x["cost"], zero, zero, np.zeros(rows), np.zeros(rows), x["stock"],
-        np.ones(rows, bool), x["surplus"], x["sellable"], x["sellable"], x["shortage"], x["shortage"], x["holding"],
-        np.ones(rows, np.int64),
+    rows = skus * nodes
+    demand = rng.poisson(rng.gamma(1.5, 2.0, (rows, 1)), (rows, PATHS)).astype(np.int32)
+    stock = rng.poisson(rng.gamma(1.2, 3.0, rows)).astype(np.int64)
+    sellable = np.sort(np.maximum(demand - stock[:, None].astype(np.int32), 0), axis=1)[:, None]
+    surplus = np.sort(np.maximum(stock[:, None].astype(np.int32) - demand, 0), axis=1)
+    shortage = np.full(rows, SHORTAGE)
+    values = MarginalValues(sellable, sellable, surplus, shortage, shortage, np.full(rows, HOLDING), shortage[:, None].copy())
+    origin, destination = np.nonzero(~np.eye(nodes, dtype=bool))
+    zero = np.zeros(len(origin))
+    arcs = Arcs(
+        np.searchsorted(origin, np.arange(nodes + 1)), origin, destination, zero.astype(np.int64), rng.uniform(0.4, 3.0, len(origin)), zero, zero
+    )
+    table = Rows(
+        np.arange(skus + 1) * nodes, np.tile(np.arange(nodes), skus), stock, np.ones(rows, np.int64), np.zeros(rows), np.zeros(rows),
+        np.ones(rows, bool),
     )  # fmt: skip
-    transport_all(*arguments, np.zeros((rows, NODES), np.int64))
+    free = np.full(nodes, np.inf)
+    return TransferProblem(table, values.curves, arcs, np.full(len(origin), np.inf), zero, zero, free, free.copy())
+
+
+def kernel(p: TransferProblem, skus: int) -> tuple[float, float]:
+    """Seconds and value of the first SKUs."""
+    some = np.arange(skus)
+    solve_apart(p, some[:2], np.zeros(len(p.arcs.origin)), p.limits())
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        flows, bounds = solve_apart(p, some, np.zeros(len(p.arcs.origin)), p.limits())
+        seconds.append(time.perf_counter() - start)
+    assert abs(worth(p, flows).total - bounds.sum()) <= 1e-6 * max(1.0, abs(bounds.sum()))
+    return min(seconds), float(bounds.sum())
+
+
+def _pieces(p: TransferProblem, k: int) -> tuple[list[list[float]], list[list[float]]]:
+    """Marginal costs of giving and values of receiving at every node of SKU k, unit by unit."""
+    a, b, c = int(p.rows.start[k]), int(p.rows.start[k + 1]), p.curves
+    give = [[give_cost(c.surplus[r], u, 1, SHORTAGE, HOLDING) for u in range(p.rows.available_cases[r])] for r in range(a, b)]
+    gain = [[receive_value(c.sellable[r, 0], c.urgent[r, 0], u, 1, SHORTAGE, SHORTAGE, HOLDING) for u in range(MOST)] for r in range(a, b)]
+    return give, gain
+
+
+def _paying(p: TransferProblem, give: list, gain: list) -> list[int]:
+    """Arcs whose first unit pays: the others carry nothing in any optimum, so peers are spared them too."""
+    a = p.arcs
+    return [
+        e for e in range(len(a.origin))
+        if give[a.origin[e]] and gain[a.destination[e]][0] - give[a.origin[e]][0] - a.cost_per_unit[e] > 0
+    ]  # fmt: skip
+
+
+def scipy_linprog(p: TransferProblem, skus: int) -> float:
+    """One block LP of all SKUs, sparse, by HiGHS; returns its objective."""
+    cost, upper, entries, rows = [], [], [], 0
+    for k in range(skus):
+        give, gain = _pieces(p, k)
+        n = len(give)
+        for e in _paying(p, give, gain):
+            entries += [(rows + p.arcs.origin[e], len(cost), 1.0), (rows + n + p.arcs.destination[e], len(cost), 1.0)]
+            cost.append(p.arcs.cost_per_unit[e])
+            upper.append(np.inf)
+        for side, sign, base in ((give, 1.0, rows), (gain, -1.0, rows + n)):
+            for node, values in enumerate(side):
+                for value in values:
+                    entries.append((base + node, len(cost), -1.0))
+                    cost.append(sign * value)
+                    upper.append(1.0)
+        rows += 2 * n
+    at, variable, value = zip(*entries, strict=True)
+    matrix = coo_array((value, (at, variable)), shape=(rows, len(cost))).tocsr()
+    found = linprog(cost, A_eq=matrix, b_eq=np.zeros(rows), bounds=np.column_stack([np.zeros(len(cost)), upper]), method="highs")
+    return -float(found.fun)
+
+
+def _graph(p: TransferProblem, k: int) -> tuple[list[tuple[int, int, int, int]], int]:
+    """Arcs (from, to, capacity, cost in whole numbers) of SKU k with a source 0 and a sink 1, and its largest flow."""
+    give, gain = _pieces(p, k)
+    n, arcs = len(give), []
+    for e in _paying(p, give, gain):
+        arcs.append((2 + p.arcs.origin[e], 2 + n + p.arcs.destination[e], 10**6, round(p.arcs.cost_per_unit[e] * PENNIES)))
+    for node, values in enumerate(give):
+        arcs += [(0, 2 + node, 1, round(v * PENNIES)) for v in values]
+    for node, values in enumerate(gain):
+        arcs += [(2 + n + node, 1, 1, -round(v * PENNIES)) for v in values]
+    total = sum(len(values) for values in give)
+    return [*arcs, (0, 1, total, 0)], total
+
+
+def or_tools(p: TransferProblem, skus: int) -> float:
+    """One graph of all SKUs by OR-Tools' SimpleMinCostFlow; returns its objective."""
+    from ortools.graph.python import min_cost_flow
+
+    solver, base = min_cost_flow.SimpleMinCostFlow(), 0
+    tail, head, capacity, cost, supply = [], [], [], [], []
+    for k in range(skus):
+        arcs, total = _graph(p, k)
+        a = np.array(arcs, dtype=np.int64)
+        tail.append(a[:, 0] + base)
+        head.append(a[:, 1] + base)
+        capacity.append(a[:, 2])
+        cost.append(a[:, 3])
+        supply += [(base, total), (base + 1, -total)]
+        base += 2 + 2 * int(p.rows.start[1])
+    solver.add_arcs_with_capacity_and_unit_cost(*(np.concatenate(one) for one in (tail, head, capacity, cost)))
+    for node, units in supply:
+        solver.set_node_supply(node, units)
+    assert solver.solve() == solver.OPTIMAL
+    return -solver.optimal_cost() / PENNIES
+
+
+def networkx(p: TransferProblem, skus: int) -> float:
+    """Network simplex of each SKU by networkx; returns the objective."""
+    import networkx as nx
+
+    worth_of = 0.0
+    for k in range(skus):
+        arcs, total = _graph(p, k)
+        graph = nx.MultiDiGraph()
+        graph.add_node(0, demand=-total)
+        graph.add_node(1, demand=total)
+        for tail, head, capacity, cost in arcs:
+            graph.add_edge(tail, head, capacity=capacity, weight=cost)
+        worth_of -= nx.network_simplex(graph)[0] / PENNIES
+    return worth_of
+
+
+def _timed(peer: Callable[[TransferProblem, int], float], p: TransferProblem, skus: int, of: int) -> str:
+    """Seconds of a peer for all SKUs, scaled up from some, and how far its objective is from the kernel's on those."""
+    try:
+        start = time.perf_counter()
+        found = peer(p, skus)
+    except ImportError:
+        return "not installed"
+    seconds = (time.perf_counter() - start) / skus * of
+    ours = kernel(p, skus)[1]
+    return f"{seconds:,.1f} s{'' if skus == of else f' (from {skus})'}, off by {abs(found - ours) / max(1.0, abs(ours)):.0e}|{seconds}"
+
+
+def table(sizes: tuple[tuple[int, int], ...]) -> None:
+    """Print the uncoupled table."""
+    print(f"{'nodes x SKUs':>14} {'kernel s':>9} {'peak MiB':>9}  {'scipy linprog, one block':36} {'ratio':>6}  {'OR-Tools, one graph':36} {'ratio':>6}  {'networkx':36} {'ratio':>6}")  # fmt: skip
+    for nodes, skus in sizes:
+        p = instance(nodes, skus)
+        seconds, _ = kernel(p, skus)
+        line = f"{nodes:>4} x {skus:>7,} {seconds:9.3f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9,.0f}"
+        for peer, most in ((scipy_linprog, 20_000), (or_tools, 40_000), (networkx, 2_000)):
+            said, _, raw = _timed(peer, p, max(1, min(skus, most // nodes)), skus).partition("|")
+            line += f"  {said:36} {float(raw) / seconds if raw else float('nan'):6,.0f}"
+        print(line)
+
+
+def coupled(nodes: int, skus: int) -> None:
+    """Print gap and seconds with lane and node capacities, and with departures that cost."""
+    p = instance(nodes, skus)
+    free, _ = solve_apart(p, np.arange(skus), np.zeros(len(p.arcs.origin)), p.limits())
+    load = free.load(len(p.arcs.origin))
+    sent, taken = p.at_nodes(load)
+    for name, shared in (
+        ("lanes carry 70 % of what they would", {"capacity_units": np.maximum(np.round(0.7 * load), 1)}),
+        ("lanes 40 %", {"capacity_units": np.maximum(np.round(0.4 * load), 1)}),
+        ("lanes 70 %, nodes 80 %", {"capacity_units": np.maximum(np.round(0.7 * load), 1), "out_units": np.round(0.8 * sent), "into_units": np.round(0.8 * taken)}),
+        ("departures cost 50", {"fixed_cost": np.full(len(load), 50.0)}),
+        ("departures cost 500", {"fixed_cost": np.full(len(load), 500.0)}),
+    ):  # fmt: skip
+        shared_day = replace(p, **shared)
+        start = time.perf_counter()
+        flows, certificate = coordinate(shared_day, EFFORT)
+        seconds, value, bound = time.perf_counter() - start, worth(shared_day, flows).total, certificate.bound(shared_day)
+        print(f"{nodes:>4} x {skus:>7,} {name:38} {seconds:7.1f} s, by {certificate.method:6} worth {value:14,.0f}, bound {bound:14,.0f}, gap {(bound - value) / bound:.3%}")  # fmt: skip
+
+
+def highs_coupled(nodes: int, skus: int) -> None:
+    """Print what HiGHS' interior point takes for the same day with lanes at 70 %."""
+    p = instance(nodes, skus)
+    free, _ = solve_apart(p, np.arange(skus), np.zeros(len(p.arcs.origin)), p.limits())
+    capacity = np.maximum(np.round(0.7 * free.load(len(p.arcs.origin))), 1)
     start = time.perf_counter()
-    transport_all(*arguments, np.zeros((rows, NODES), np.int64))
-    return time.perf_counter() - start
-
-
-def _objective(x: dict[str, np.ndarray], k: int) -> float:
-    part = slice(k * NODES, (k + 1) * NODES)
-    flow = np.zeros((NODES, NODES), np.int64)
-    args = [x[name][part] for name in ("surplus", "sellable", "sellable", "shortage", "shortage", "holding")]
-    transport(x["cost"], x["stock"][part], np.ones(NODES, bool), *args, 1, flow)
-    given, received = flow.sum(axis=1), flow.sum(axis=0)
-    value = -float((flow * np.where(x["cost"] >= FAR, 0, x["cost"])).sum())
-    value -= sum(give_cost(args[0][i], 0, int(given[i]), 6.0, 0.2) for i in range(NODES) if given[i])
-    return value + sum(receive_value(args[1][j], args[1][j], 0, int(received[j]), 6.0, 6.0, 0.2) for j in range(NODES) if received[j])
-
-
-def _peer(x: dict[str, np.ndarray], k: int) -> float:
-    """The same SKU as a linear programme over unit pieces, solved by scipy's HiGHS; returns its objective."""
-    part = slice(k * NODES, (k + 1) * NODES)
-    stock, surplus, sellable = x["stock"][part], x["surplus"][part], x["sellable"][part]
-    arcs = [(i, j) for i in range(NODES) for j in range(NODES) if i != j]
-    give = [[give_cost(surplus[i], u, 1, 6.0, 0.2) for u in range(stock[i])] for i in range(NODES)]
-    gain = [[receive_value(sellable[j], sellable[j], u, 1, 6.0, 6.0, 0.2) for u in range(MOST)] for j in range(NODES)]
-    c = [x["cost"][a] for a in arcs] + [v for row in give for v in row] + [-v for row in gain for v in row]
-    balance = np.zeros((2 * NODES, len(c)))
-    for at, (i, j) in enumerate(arcs):
-        balance[i, at], balance[NODES + j, at] = 1, 1
-    at = len(arcs)
-    for n, row in enumerate([*give, *gain]):
-        balance[n, at : at + len(row)] = -1
-        at += len(row)
-    bounds = [(0, None)] * len(arcs) + [(0, 1)] * (len(c) - len(arcs))
-    return -float(linprog(c, A_eq=balance, b_eq=np.zeros(2 * NODES), bounds=bounds, method="highs").fun)
+    flows, _ = coordinate(replace(p, capacity_units=capacity), EFFORT)
+    ours, value = time.perf_counter() - start, worth(p, flows).total
+    cost, upper, entries, rows = [], [], [], len(capacity)
+    start = time.perf_counter()
+    for k in range(skus):
+        give, gain = _pieces(p, k)
+        n = len(give)
+        for e in _paying(p, give, gain):
+            entries += [(rows + p.arcs.origin[e], len(cost), 1.0), (rows + n + p.arcs.destination[e], len(cost), 1.0), (e, len(cost), 1.0)]
+            cost.append(p.arcs.cost_per_unit[e])
+            upper.append(np.inf)
+        for side, sign, base in ((give, 1.0, rows), (gain, -1.0, rows + n)):
+            for node, values in enumerate(side):
+                for v in values:
+                    entries.append((base + node, len(cost), -1.0))
+                    cost.append(sign * v)
+                    upper.append(1.0)
+        rows += 2 * n
+    at, variable, v = zip(*entries, strict=True)
+    matrix = coo_array((v, (at, variable)), shape=(rows, len(cost))).tocsr()
+    n_lanes = len(capacity)
+    found = linprog(
+        cost, A_ub=matrix[:n_lanes], b_ub=capacity, A_eq=matrix[n_lanes:], b_eq=np.zeros(rows - n_lanes),
+        bounds=np.column_stack([np.zeros(len(cost)), upper]), method="highs-ipm",
+    )  # fmt: skip
+    theirs = time.perf_counter() - start
+    print(f"{nodes:>4} x {skus:>7,} lanes 70 %: HiGHS interior point {theirs:.1f} s, ours {ours:.1f} s, ratio {theirs / ours:.0f}; plan {value / -found.fun - 1:+.3%} of the LP's value")  # fmt: skip
 
 
 def main() -> None:
-    """Print the table."""
-    x = _instance(SKUS)
-    ours = _ours(x, SKUS)
-    start = time.perf_counter()
-    peer = [_peer(x, k) for k in range(PEER_SKUS)]
-    peer_seconds = (time.perf_counter() - start) / PEER_SKUS * SKUS
-    gap = max(abs(_objective(x, k) - peer[k]) / max(1.0, abs(peer[k])) for k in range(PEER_SKUS))
-    print(f"transfers, {NODES} nodes x {SKUS:,} SKUs, {PATHS} paths: kernel {ours:.3f} s")
-    print(
-        f"  peer scipy linprog (HiGHS), one programme a SKU, {PEER_SKUS} SKUs scaled up: {peer_seconds:.1f} s, ratio {peer_seconds / ours:.0f}x"
-    )
-    print(f"  largest relative difference of the objective on those SKUs: {gap:.1e}")
-    half = _ours(_instance(SKUS // 10), SKUS // 10)
-    print(f"  growth exponent from {SKUS // 10:,} to {SKUS:,} SKUs: {np.log10(ours / half):.2f}")
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--small", action="store_true", help="only 20 nodes, 1,000 and 10,000 SKUs")
+    small = parser.parse_args().small
+    table(((20, 1_000), (20, 10_000)) if small else SIZES)
+    print()
+    for nodes, skus in ((20, 1_000), (20, 10_000)) if small else ((5, 10_000), (20, 1_000), (20, 10_000), (20, 50_000), (100, 1_000)):
+        coupled(nodes, skus)
+    if not small:
+        highs_coupled(20, 10_000)
 
 
 if __name__ == "__main__":

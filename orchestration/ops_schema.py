@@ -46,6 +46,7 @@ create table if not exists transfer_events (
     state text not null, units integer not null check (units >= 0), actor text not null, reason text not null, at text not null,
     expected_gain real, transfer_cost real, event_key text unique
 );
+create index if not exists orders_by_stock on transfer_orders (sku_id, origin_node_id);
 create index if not exists events_by_order on transfer_events (transfer_id, event_sequence);
 create view if not exists transfer_states as
 select o.*, e.event_sequence, e.state, e.units, e.actor, e.reason, e.at
@@ -63,9 +64,10 @@ create table if not exists outbox_sent (
 create table if not exists outbox_attempts (
     document_key text not null, channel text not null, at text not null, problem text not null
 );
+create table if not exists stock_day (as_of_date text not null, recorded_at text not null);
 create table if not exists stock_positions (
-    sku_id text not null, node_id text not null, as_of_date text not null, on_hand_units integer not null, reserved_units integer not null,
-    primary key (sku_id, node_id)
+    sku_id text not null, node_id text not null, on_hand_units integer not null, reserved_units integer not null,
+    presentation_units integer not null, recorded_at text not null, primary key (sku_id, node_id)
 ) without rowid;
 create table if not exists reservations (
     entry integer primary key autoincrement,

@@ -86,6 +86,7 @@ def marginal_values(
     unit_cost: NDArray[np.float64],
     penalty_cost_per_unit: NDArray[np.float64],
     holding_cost_rate_per_year: NDArray[np.float64],
+    holding_days: NDArray[np.float64],
     ageing_cost_per_unit: NDArray[np.float64],
     later_cost_per_unit: NDArray[np.float64],
     rescue_cost_per_unit: NDArray[np.float64],
@@ -98,6 +99,8 @@ def marginal_values(
     position_units : ndarray of int, shape (n_rows,)
         On hand minus reserved plus committed inbound within the horizon.
     unit_price, unit_cost, penalty_cost_per_unit, holding_cost_rate_per_year : ndarray of shape (n_rows,)
+    holding_days : ndarray of shape (n_rows,)
+        Days for which an idle unit is charged: the same for all rows of a SKU, or moving what is idle to a node of a shorter horizon would seem to gain.
     ageing_cost_per_unit : ndarray of shape (n_rows,)
         What a unit loses by standing idle through the horizon (`ageing_cost`).
     later_cost_per_unit : ndarray of shape (n_rows,)
@@ -115,7 +118,7 @@ def marginal_values(
     sellable = np.sort(np.maximum(after_arrival - left_at_arrival, 0), axis=2)
     urgent = np.sort(np.maximum(demand.before_next_units - demand.before_arrival_units - left_at_arrival, 0), axis=2)
     surplus = np.sort(np.maximum(position[:, 0] - demand.horizon_units, 0), axis=1)
-    holding = holding_cost_rate_per_year * unit_cost * demand.protection_days / DAYS_PER_YEAR + ageing_cost_per_unit
+    holding = holding_cost_rate_per_year * unit_cost * holding_days / DAYS_PER_YEAR + ageing_cost_per_unit
     shortage = np.maximum(unit_price - unit_cost, 0.0) + penalty_cost_per_unit
     later = np.minimum(later_cost_per_unit, shortage + holding) - holding
     rescued = np.minimum(rescue_cost_per_unit - holding[:, None], shortage[:, None])
@@ -139,6 +142,7 @@ def values_of_positions(
     """
     column = {name: positions[name].to_numpy(dtype=float, na_value=np.nan) for name in _PRICED}
     later, rescue = ways_in(positions=positions, lanes=lanes)
+    days = pd.Series(demand.protection_days).groupby(positions["sku_id"].to_numpy()).transform("min").to_numpy(dtype=float)
     return marginal_values(
         demand=demand,
         position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
@@ -146,8 +150,9 @@ def values_of_positions(
         unit_cost=column["unit_cost"],
         penalty_cost_per_unit=column["penalty_cost_per_unit"],
         holding_cost_rate_per_year=column["holding_cost_rate_per_year"],
+        holding_days=days,
         ageing_cost_per_unit=ageing_cost(
-            unit_cost=column["unit_cost"], liquidation_share=liquidation_share, protection_days=demand.protection_days,
+            unit_cost=column["unit_cost"], liquidation_share=liquidation_share, holding_days=days,
             remaining_season_days=column["remaining_season_days"],
         ),
         later_cost_per_unit=later,
@@ -159,14 +164,14 @@ def ageing_cost(
     *,
     unit_cost: NDArray[np.float64],
     liquidation_share: float,
-    protection_days: NDArray[np.float64],
+    holding_days: NDArray[np.float64],
     remaining_season_days: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """What an idle unit loses within the horizon: its way from cost to what a liquidator pays, evenly over the days until the season ends.
 
     Parameters
     ----------
-    unit_cost, protection_days : ndarray of shape (n_rows,)
+    unit_cost, holding_days : ndarray of shape (n_rows,)
     liquidation_share : float
         Of the unit cost: what a liquidator pays.
     remaining_season_days : ndarray of shape (n_rows,)
@@ -174,11 +179,11 @@ def ageing_cost(
 
     Examples
     --------
-    >>> ageing_cost(unit_cost=np.array([10.0] * 3), liquidation_share=0.3, protection_days=np.full(3, 7.0), remaining_season_days=np.array([14, 5, np.nan]))
+    >>> ageing_cost(unit_cost=np.array([10.0] * 3), liquidation_share=0.3, holding_days=np.full(3, 7.0), remaining_season_days=np.array([14, 5, np.nan]))
     array([3.5, 7. , 0. ])
     """
     with np.errstate(divide="ignore"):
-        share = np.minimum(protection_days / np.maximum(remaining_season_days, 0.0), 1.0)
+        share = np.minimum(holding_days / np.maximum(remaining_season_days, 0.0), 1.0)
     return np.where(np.isnan(remaining_season_days), 0.0, unit_cost * (1.0 - liquidation_share) * np.nan_to_num(share, nan=0.0))
 
 

@@ -165,9 +165,44 @@ def receive_value(
 
 
 @numba.njit(cache=True)
-def _width(ordered: NDArray[np.int32], k: int, pack: int) -> int:
-    """Cases for which the value of one more case stays what it is at k units."""
-    at = _above(ordered, k)
+def _advance(ordered: NDArray[np.int32], at: int, k: int) -> int:
+    """Number of entries that are <= k, which is not below ``at``."""
+    while at < ordered.size and ordered[at] <= k:
+        at += 1
+    return at
+
+
+@numba.njit(cache=True)
+def _give_at(surplus: NDArray[np.int32], at: int, k: int, pack: int, shortage: float, holding: float) -> float:
+    """`give_cost` where ``at`` entries of the surplus are <= k."""
+    total = 0.0
+    for unit in range(k, k + pack):
+        at = _advance(surplus, at, unit)
+        lost = at / surplus.size
+        total += shortage * lost - holding * (1.0 - lost)
+    return total
+
+
+@numba.njit(cache=True)
+def _receive_at(
+    sellable: NDArray[np.int32], urgent: NDArray[np.int32], at: int, urgent_at: int, k: int, pack: int, urgent_value: float, later: float,
+    holding: float,
+) -> float:  # fmt: skip
+    """`receive_value` where so many entries are <= k."""
+    total = 0.0
+    for unit in range(k, k + pack):
+        at = _advance(sellable, at, unit)
+        idle = at / sellable.size
+        total += later * (1.0 - idle) - holding * idle
+        if later < urgent_value:
+            urgent_at = _advance(urgent, urgent_at, unit)
+            total += (urgent_value - later) * (1.0 - urgent_at / urgent.size)
+    return total
+
+
+@numba.njit(cache=True)
+def _width(ordered: NDArray[np.int32], at: int, k: int, pack: int) -> int:
+    """Cases for which the value of one more case stays what it is at k units, below which ``at`` entries lie."""
     if at == ordered.size:
         return _UNLIMITED
     return max(1, (ordered[at] - k) // pack)
@@ -281,63 +316,71 @@ def _augment(
     worth[:] = 0.0
     slots = n * classes
     give, gain = np.full(n, FAR), np.full(slots, -FAR)
-    origin_label, slot_label = np.empty(n), np.empty(slots)
+    origin_label, slot_label, room = np.empty(n), np.empty(slots), np.zeros(slots, np.int64)
     origin_from, slot_from = np.empty(n, np.int64), np.empty(slots, np.int64)
+    give_at, gain_at, urgent_at = np.zeros(n, np.int64), np.zeros(slots, np.int64), np.zeros(slots, np.int64)
     for e in range(m):
         i, s = tail[e], head[e]
         if give[i] >= FAR:
-            give[i] = give_cost(curves.surplus[a + i], 0, pack, curves.shortage[a + i], curves.holding[a + i])
+            give_at[i] = _above(curves.surplus[a + i], 0)
+            give[i] = _give_at(curves.surplus[a + i], give_at[i], 0, pack, curves.shortage[a + i], curves.holding[a + i])
         if gain[s] <= -FAR and not closed[s]:
             j, c = s // classes, s % classes
-            gain[s] = receive_value(
-                curves.sellable[a + j, c], curves.urgent[a + j, c], 0, pack, curves.urgent_value[a + j, c], curves.later[a + j],
-                curves.holding[a + j],
+            room[s] = limits.into[rows.node[a + j]] // pack
+            gain_at[s], urgent_at[s] = _above(curves.sellable[a + j, c], 0), _above(curves.urgent[a + j, c], 0)
+            gain[s] = _receive_at(
+                curves.sellable[a + j, c], curves.urgent[a + j, c], gain_at[s], urgent_at[s], 0, pack, curves.urgent_value[a + j, c],
+                curves.later[a + j], curves.holding[a + j],
             )  # fmt: skip
-    total, n_flow = 0.0, 0
+    first = np.searchsorted(tail[:m], np.arange(n + 1))
+    used, n_used, dirty = np.empty(m, np.int64), 0, np.empty(n, np.bool_)
+    total = 0.0
     while True:
         for i in range(n):
             origin_label[i] = give[i] if given[i] < out_cap[i] else FAR
             origin_from[i] = -1
+            dirty[i] = origin_label[i] < FAR
         for s in range(slots):
             slot_label[s] = FAR
-        changed = True
-        while changed:  # Bellman-Ford between the two sides; the residual graph has no negative cycle
-            changed = False
-            for e in range(m):
-                if origin_label[tail[e]] < FAR and flow[e] < cap[e]:
-                    to = origin_label[tail[e]] + length[e]
-                    if to < slot_label[head[e]] - _TOLERANCE:
+        again = True
+        while again:  # Bellman-Ford between the two sides; the residual graph has no negative cycle
+            again = False
+            for i in range(n):
+                if not dirty[i]:
+                    continue
+                dirty[i] = False
+                for e in range(first[i], first[i + 1]):
+                    to = origin_label[i] + length[e]
+                    if to < slot_label[head[e]] - _TOLERANCE and flow[e] < cap[e]:
                         slot_label[head[e]] = to
                         slot_from[head[e]] = e
-                        changed = n_flow > 0
-            if changed:
-                changed = False
-                for e in range(m):
-                    if flow[e] > 0 and slot_label[head[e]] < FAR:
-                        to = slot_label[head[e]] - length[e]
-                        if to < origin_label[tail[e]] - _TOLERANCE:
-                            origin_label[tail[e]] = to
-                            origin_from[tail[e]] = e
-                            changed = True
+            for at in range(n_used):
+                e = used[at]
+                if slot_label[head[e]] < FAR:
+                    to = slot_label[head[e]] - length[e]
+                    if to < origin_label[tail[e]] - _TOLERANCE:
+                        origin_label[tail[e]] = to
+                        origin_from[tail[e]] = e
+                        dirty[tail[e]] = True
+                        again = True
         best, best_gain = -1, _TOLERANCE
         for s in range(slots):
-            if slot_label[s] < FAR and not closed[s] and gain[s] - slot_label[s] > best_gain:
-                if received[s] < limits.into[rows.node[a + s // classes]] // pack:
-                    best, best_gain = s, gain[s] - slot_label[s]
+            if gain[s] - slot_label[s] > best_gain and received[s] < room[s]:
+                best, best_gain = s, gain[s] - slot_label[s]
         if best < 0:
             return total
         j, c = best // classes, best % classes
-        amount = _width(curves.sellable[a + j, c], received[best] * pack, pack)
+        amount = _width(curves.sellable[a + j, c], gain_at[best], received[best] * pack, pack)
         if curves.later[a + j] < curves.urgent_value[a + j, c]:
-            amount = min(amount, _width(curves.urgent[a + j, c], received[best] * pack, pack))
-        amount = min(amount, limits.into[rows.node[a + j]] // pack - received[best])
+            amount = min(amount, _width(curves.urgent[a + j, c], urgent_at[best], received[best] * pack, pack))
+        amount = min(amount, room[best] - received[best])
         s = best
         while True:
             e = slot_from[s]
             i = tail[e]
             amount = min(amount, cap[e] - flow[e])
             if origin_from[i] < 0:
-                amount = min(amount, _width(curves.surplus[a + i], given[i] * pack, pack), out_cap[i] - given[i])
+                amount = min(amount, _width(curves.surplus[a + i], give_at[i], given[i] * pack, pack), out_cap[i] - given[i])
                 break
             amount = min(amount, flow[origin_from[i]])
             s = head[origin_from[i]]
@@ -345,22 +388,32 @@ def _augment(
         while True:
             e = slot_from[s]
             i = tail[e]
-            n_flow += flow[e] == 0
+            if flow[e] == 0:
+                used[n_used] = e
+                n_used += 1
             flow[e] += amount
             if origin_from[i] < 0:
                 given[i] += amount
-                give[i] = give_cost(curves.surplus[a + i], given[i] * pack, pack, curves.shortage[a + i], curves.holding[a + i])
+                give_at[i] = _advance(curves.surplus[a + i], give_at[i], given[i] * pack)
+                give[i] = _give_at(curves.surplus[a + i], give_at[i], given[i] * pack, pack, curves.shortage[a + i], curves.holding[a + i])
                 break
             back = origin_from[i]
             flow[back] -= amount
-            n_flow -= flow[back] == 0
+            if flow[back] == 0:
+                at = 0
+                while used[at] != back:
+                    at += 1
+                n_used -= 1
+                used[at] = used[n_used]
             s = head[back]
         total += amount * best_gain
         worth[best] += amount * best_gain
         received[best] += amount
-        gain[best] = receive_value(
-            curves.sellable[a + j, c], curves.urgent[a + j, c], received[best] * pack, pack, curves.urgent_value[a + j, c],
-            curves.later[a + j], curves.holding[a + j],
+        gain_at[best] = _advance(curves.sellable[a + j, c], gain_at[best], received[best] * pack)
+        urgent_at[best] = _advance(curves.urgent[a + j, c], urgent_at[best], received[best] * pack)
+        gain[best] = _receive_at(
+            curves.sellable[a + j, c], curves.urgent[a + j, c], gain_at[best], urgent_at[best], received[best] * pack, pack,
+            curves.urgent_value[a + j, c], curves.later[a + j], curves.holding[a + j],
         )  # fmt: skip
 
 
@@ -419,36 +472,49 @@ def total_values(
 
 
 @numba.njit(cache=True)
-def potential_units(skus: NDArray[np.int64], rows: Rows, curves: Curves, arcs: Arcs, limits: Limits) -> NDArray[np.float64]:
-    """Most units that could pay for themselves on each arc if it were the only one; shape (n_arcs,). No optimum carries more."""
-    total = np.zeros(arcs.origin.size)
+def most_cases(
+    k: int, r: int, j: int, arc: int, rows: Rows, curves: Curves, arcs: Arcs, limits: Limits
+) -> int:
+    """Most cases of SKU k that could pay for themselves on an arc from row r to row j if it were the only one. No optimum carries more."""
+    if not rows.may_receive[j] or _is_blocked(limits.blocked, k * arcs.origin.size + arc):
+        return 0
+    pack, c = rows.pack[r], arcs.arrival_class[arc]
+    cost = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
+    low, high = 0, min(rows.available_cases[r], limits.arc[arc] // pack)
+    while low < high:
+        m = (low + high + 1) // 2
+        net = receive_value(
+            curves.sellable[j, c], curves.urgent[j, c], (m - 1) * pack, pack, curves.urgent_value[j, c], curves.later[j], curves.holding[j]
+        )
+        net -= give_cost(curves.surplus[r], (m - 1) * pack, pack, curves.shortage[r], curves.holding[r]) + cost * pack
+        if net > _TOLERANCE:
+            low = m
+        else:
+            high = m - 1
+    return low
+
+
+@numba.njit(cache=True)
+def paying_units(
+    skus: NDArray[np.int64], rows: Rows, curves: Curves, arcs: Arcs, limits: Limits
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which of some SKUs could pay on each arc, shape (len(skus), n_arcs), and the sum of their `most_cases` in units, shape (n_arcs,)."""
+    out, total = np.zeros((skus.size, arcs.origin.size), np.bool_), np.zeros(arcs.origin.size)
     local = np.full(arcs.start.size - 1, -1, np.int64)
-    for k in skus:
-        a, b, pack = rows.start[k], rows.start[k + 1], rows.pack[rows.start[k]]
+    for x in range(skus.size):
+        a, b = rows.start[skus[x]], rows.start[skus[x] + 1]
         for r in range(a, b):
             local[rows.node[r]] = r
         for r in range(a, b):
             for arc in range(arcs.start[rows.node[r]], arcs.start[rows.node[r] + 1]):
-                j, c = local[arcs.destination[arc]], arcs.arrival_class[arc]
-                if j < 0 or not rows.may_receive[j] or _is_blocked(limits.blocked, k * arcs.origin.size + arc):
-                    continue
-                cost = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
-                low, high = 0, min(rows.available_cases[r], limits.arc[arc] // pack)
-                while low < high:
-                    m = (low + high + 1) // 2
-                    net = receive_value(
-                        curves.sellable[j, c], curves.urgent[j, c], (m - 1) * pack, pack, curves.urgent_value[j, c], curves.later[j],
-                        curves.holding[j],
-                    )  # fmt: skip
-                    net -= give_cost(curves.surplus[r], (m - 1) * pack, pack, curves.shortage[r], curves.holding[r]) + cost * pack
-                    if net > _TOLERANCE:
-                        low = m
-                    else:
-                        high = m - 1
-                total[arc] += low * pack
+                j = local[arcs.destination[arc]]
+                if j >= 0 and rows.available_cases[r] > 0:
+                    cases = most_cases(skus[x], r, j, arc, rows, curves, arcs, limits)
+                    out[x, arc] = cases > 0
+                    total[arc] += cases * rows.pack[r]
         for r in range(a, b):
             local[rows.node[r]] = -1
-    return total
+    return out, total
 
 
 @numba.njit(cache=True)

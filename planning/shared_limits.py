@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from planning import min_cost_flow
-from planning.small_transfers import solve_exactly
+from planning.small_transfers import Exact, solve_exactly
 from planning.transfer_problem import Flows, TransferProblem, gather, no_lines, solve_apart, worth
 
 log = logging.getLogger(__name__)
@@ -127,18 +127,25 @@ def coordinate(problem: TransferProblem, effort: Effort) -> tuple[Flows, Certifi
     if _obeys(problem, free) and not (problem.fixed_cost[free.arc] > 0).any():
         return free, nothing
     skus = np.unique(free.sku)  # prices only make moving dearer: who does not move for nothing does not move
-    able = np.arange(problem.n_skus) if (problem.min_units > 0).any() else skus  # except to fill a departure up to its least load
-    moves = int(min_cost_flow.skus_on_arcs(able, problem.rows, problem.arcs).sum())
-    exact = solve_exactly(problem, able, nodes=effort.exact_nodes) if moves <= effort.exact_moves else None
+    paying, potential = min_cost_flow.paying_units(skus, problem.rows, problem.curves, problem.arcs, problem.limits())
+    exact = _as_one_programme(problem, skus, paying, effort)
     if exact is not None and exact.is_proved:
         return exact.flows, replace(nothing, method="exact", skus_value=exact.bound)
     start = exact.flows if exact is not None else free.of(np.zeros(len(free), bool))
     search = _Search(problem, skus, effort, start, worth(problem, start).total)
-    certificate = _by_prices(search, nothing)
+    certificate = _by_prices(search, paying, potential, nothing)
     if exact is not None and exact.bound < certificate.bound(problem):
         certificate = replace(nothing, method="exact", skus_value=exact.bound)
     log.info("transfers by %s: worth %.2f, bound %.2f", certificate.method, search.value, certificate.bound(problem))
     return search.flows, replace(certificate, rounds=search.rounds)
+
+
+def _as_one_programme(problem: TransferProblem, skus: NDArray[np.int64], paying: NDArray[np.bool_], effort: Effort) -> Exact | None:
+    """The day as an integer programme where it is small enough; to fill a departure up to its least load, what does not pay may travel too."""
+    if (problem.min_units > 1).any():
+        skus = np.arange(problem.n_skus)
+        paying = min_cost_flow.skus_on_arcs(skus, problem.rows, problem.arcs)
+    return solve_exactly(problem, skus, paying, nodes=effort.exact_nodes) if paying.sum() <= effort.exact_moves else None
 
 
 def _obeys(problem: TransferProblem, flows: Flows) -> bool:
@@ -151,20 +158,19 @@ def _overruns(problem: TransferProblem, load: NDArray[np.float64]) -> bool:
     return bool((load > problem.capacity_units).any() or (sent > problem.out_units).any() or (taken > problem.into_units).any())
 
 
-def _by_prices(search: _Search, nothing: Certificate) -> Certificate:
+def _by_prices(
+    search: _Search, paying: NDArray[np.bool_], potential: NDArray[np.float64], nothing: Certificate
+) -> Certificate:
     """Find prices of a low bound, and plans at them; the search has the best, the certificate is returned."""
     problem = search.problem
     has_fixed = problem.fixed_cost > 0
-    most, potential = problem.capacity_units.copy(), np.zeros(0)
-    if has_fixed.any():
-        potential = min_cost_flow.potential_units(search.skus, problem.rows, problem.curves, problem.arcs, problem.limits())
-        most = np.where(has_fixed, np.minimum(most, potential), most)
+    most = np.where(has_fixed, np.minimum(problem.capacity_units, potential), problem.capacity_units)
     certificate = _low_bound(search, replace(nothing, method="prices", most_units=most))
     arc = certificate.price_per_unit
     shared = problem.arc_price(np.where(has_fixed, 0.0, arc), certificate.out_price_per_unit, certificate.into_price_per_unit)
-    if has_fixed.any() or (problem.min_units > 0).any():
+    if has_fixed.any() or (problem.min_units > 1).any():
         _choose_departures(search, shared, np.where(has_fixed, arc, 0.0))
-        _try_departures(search, potential)
+        _try_departures(search, potential, paying)
     else:
         search.offer(_within(search, shared, np.zeros(len(arc), bool)))
     return certificate
@@ -253,20 +259,19 @@ def departures_net(problem: TransferProblem, flows: Flows) -> tuple[NDArray[np.f
     return np.bincount(flows.arc, weights=money.gain - money.cost, minlength=n_arcs) - np.where(load > 0, problem.fixed_cost, 0.0), load
 
 
-def _try_departures(search: _Search, potential: NDArray[np.float64]) -> None:
+def _try_departures(search: _Search, potential: NDArray[np.float64], paying: NDArray[np.bool_]) -> None:
     """Close open departures, and open closed ones, one at a time while that gains; only where no capacity stands between SKUs."""
     problem = search.problem
-    if not len(potential) or _overruns(problem, potential) or (problem.min_units > 0).any():
+    if _overruns(problem, potential) or (problem.min_units > 1).any():
         return
     closed, zero = search.flows.load(len(potential)) <= 0, np.zeros(len(potential))
     net, _ = departures_net(problem, search.flows)
     trials = [*np.argsort(np.where(closed, np.inf, net), kind="stable")[: int((~closed).sum())]]
     trials += [*np.argsort(-np.where(closed, potential, 0.0), kind="stable")[: int((closed & (potential > 0)).sum())]]
-    reach = min_cost_flow.skus_on_arcs(search.skus, problem.rows, problem.arcs)
     for arc in trials[: search.effort.lane_trials]:
         tried = closed.copy()
         tried[arc] = not closed[arc]
-        skus = np.unique(search.flows.sku[search.flows.arc == arc]) if tried[arc] else search.skus[reach[:, arc]]
+        skus = np.unique(search.flows.sku[search.flows.arc == arc]) if tried[arc] else search.skus[paying[:, arc]]
         if not len(skus):
             continue
         changed, _ = solve_apart(problem, skus, zero, problem.limits(tried))

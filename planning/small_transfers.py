@@ -69,7 +69,7 @@ class Exact:
     is_proved: bool
 
 
-def solve_exactly(problem: TransferProblem, skus: NDArray[np.int64], *, nodes: int) -> Exact | None:
+def solve_exactly(problem: TransferProblem, skus: NDArray[np.int64], may: NDArray[np.bool_], *, nodes: int) -> Exact | None:
     """Best flows of some SKUs together and a bound on what any could be worth; None where HiGHS found none.
 
     Parameters
@@ -77,6 +77,8 @@ def solve_exactly(problem: TransferProblem, skus: NDArray[np.int64], *, nodes: i
     problem : TransferProblem
     skus : ndarray of int
         Others carry nothing.
+    may : ndarray of bool, shape (len(skus), n_arcs)
+        Which of them may travel on each arc.
     nodes : int
         Branches that HiGHS looks at, at most; it stops there with the best it has, and a count is the same on every machine.
     """
@@ -84,25 +86,26 @@ def solve_exactly(problem: TransferProblem, skus: NDArray[np.int64], *, nodes: i
     n_arcs = len(arcs.origin)
     used: list[list[tuple[int, float, float]]] = [[] for _ in range(n_arcs)]
     flow_of: list[tuple[int, int, int, int, int]] = []
-    for k in skus:
-        for variable, arc, row, destination, most in _sku(p, problem, int(k)):
+    capacity, blocked = problem.limits().arc, set(problem.blocked.tolist())
+    for k, mine in zip(skus, may, strict=True):
+        for variable, arc, row, destination, most in _sku(p, problem, int(k), mine, capacity, blocked):
             pack = int(problem.rows.pack[row])
             used[arc].append((variable, float(pack), float(most)))
             flow_of.append((int(k), arc, row, destination, variable))
-    for arc, mine in enumerate(used):
-        load = [(variable, pack) for variable, pack, _ in mine]
-        least, fixed, capacity = problem.min_units[arc], problem.fixed_cost[arc], problem.capacity_units[arc]
-        if not mine:
+    for arc, carried in enumerate(used):
+        load = [(variable, pack) for variable, pack, _ in carried]
+        least, fixed, most_units = problem.min_units[arc], problem.fixed_cost[arc], problem.capacity_units[arc]
+        if not carried:
             continue
         if fixed > 0 or least > 0:
             runs = p.variable(float(fixed), 1.0, whole=True)
-            for variable, _, most in mine:
+            for variable, _, most in carried:
                 p.row([(variable, 1.0), (runs, -most)], -np.inf, 0.0)
             p.row([*load, (runs, -float(least))], 0.0, np.inf)
-            if np.isfinite(capacity):
-                p.row([*load, (runs, -float(np.floor(capacity)))], -np.inf, 0.0)
-        elif np.isfinite(capacity):
-            p.row(load, -np.inf, float(np.floor(capacity)))
+            if np.isfinite(most_units):
+                p.row([*load, (runs, -float(np.floor(most_units)))], -np.inf, 0.0)
+        elif np.isfinite(most_units):
+            p.row(load, -np.inf, float(np.floor(most_units)))
     for limit, ends in ((problem.out_units, arcs.origin), (problem.into_units, arcs.destination)):
         for node in np.flatnonzero(np.isfinite(limit)):
             load = [(v, pack) for arc in np.flatnonzero(ends == node) for v, pack, _ in used[arc]]
@@ -122,19 +125,21 @@ def solve_exactly(problem: TransferProblem, skus: NDArray[np.int64], *, nodes: i
     return Exact(_flows(problem, flow_of, found.x), -float(bound), found.status == 0)
 
 
-def _sku(p: _Programme, problem: TransferProblem, k: int) -> list[tuple[int, int, int, int, int]]:
+def _sku(
+    p: _Programme, problem: TransferProblem, k: int, may: NDArray[np.bool_], capacity: NDArray[np.int64], blocked: set[int]
+) -> list[tuple[int, int, int, int, int]]:
     """Variables and balances of one SKU; returns (variable, arc, row, destination row, most cases) of its arcs."""
     rows, curves, arcs = problem.rows, problem.curves, problem.arcs
     a, b = int(rows.start[k]), int(rows.start[k + 1])
     local = {int(rows.node[r]): r for r in range(a, b)}
-    pack, blocked, n_arcs, capacity = int(rows.pack[a]), set(problem.blocked.tolist()), len(arcs.origin), problem.limits().arc
+    pack, n_arcs = int(rows.pack[a]), len(arcs.origin)
     total, out = int(rows.available_cases[a:b].sum()), []
     leaving: dict[int, list[int]] = {}
     arriving: dict[tuple[int, int], list[int]] = {}
     for r in range(a, b):
         for arc in range(arcs.start[rows.node[r]], arcs.start[rows.node[r] + 1]):
             j = local.get(int(arcs.destination[arc]))
-            if j is None or not rows.may_receive[j] or rows.available_cases[r] == 0 or k * n_arcs + arc in blocked:
+            if j is None or not may[arc] or not rows.may_receive[j] or rows.available_cases[r] == 0 or k * n_arcs + arc in blocked:
                 continue
             most = int(min(rows.available_cases[r], capacity[arc] // pack))
             per_unit = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]

@@ -25,7 +25,7 @@ def values(samples: np.ndarray, before: np.ndarray, on_hand: np.ndarray) -> Marg
     drawn = LeadTimeDemand(samples, before, np.broadcast_to(samples[:, None], before.shape).copy(), samples, np.full(n, 7.0))
     return marginal_values(
         demand=drawn, position_units=on_hand, unit_price=np.full(n, 11.0), unit_cost=np.ones(n), penalty_cost_per_unit=np.zeros(n),
-        holding_cost_rate_per_year=np.full(n, 0.3 * 365 / 7), ageing_cost_per_unit=np.zeros(n), later_cost_per_unit=np.full(n, np.inf),
+        holding_cost_rate_per_year=np.full(n, 0.3 * 365 / 7), holding_days=np.full(n, 7.0), ageing_cost_per_unit=np.zeros(n), later_cost_per_unit=np.full(n, np.inf),
         rescue_cost_per_unit=np.full(before.shape[:2], np.inf),
     )  # fmt: skip
 

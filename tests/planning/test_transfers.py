@@ -56,7 +56,7 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
         unit_cost=np.ones(n),
         penalty_cost_per_unit=np.zeros(n),
         holding_cost_rate_per_year=np.full(n, holding * 365 / 7),
-        ageing_cost_per_unit=np.zeros(n),
+        holding_days=np.full(n, 7.0), ageing_cost_per_unit=np.zeros(n),
         later_cost_per_unit=np.full(n, later),
         rescue_cost_per_unit=np.full((n, sampled.before_arrival_units.shape[1]), np.inf),
     )
