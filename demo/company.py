@@ -39,6 +39,8 @@ def settings(*, first_day: pd.Timestamp) -> dict[str, object]:
         "first_date": first_day.strftime("%Y-%m-%d"),
         "schedule": {"cron": "0 6 * * *", "is_active": False},
         "feeds": feeds,
+        "governance": {"issue_within_days": None},  # its days lie in the past or in the future
+        "hand_over": {"formats": ["x12", "csv", "json", "people"]},
         "forecast": {"holiday_country": COUNTRY, "trees": 200, "leaves": 31, "training_rows": 300_000},
     }
 

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from orchestration.cli_plan import plan_app
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The right stock at the right node, every morning.", rich_markup_mode=None
 )
-plan_app = typer.Typer(no_args_is_help=True, help="The published plan.")
 app.add_typer(plan_app, name="plan")
 import_app = typer.Typer(no_args_is_help=True, help="Files before they are delivered.")
 app.add_typer(import_app, name="import")
@@ -324,31 +325,6 @@ def import_presets() -> None:
     for name in presets.names():
         content = presets.read(name)
         typer.echo(f"{name:<32}{content['feed']:<22}{content['about']}")
-
-
-@plan_app.command("show")
-def plan_show(
-    settings: SettingsFile = _DEFAULT,
-    sku: Annotated[str, typer.Option(help="Only this SKU.")] = "",
-    node: Annotated[str, typer.Option(help="Only lines from or to this node.")] = "",
-    limit: Annotated[int, typer.Option(min=1)] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """The published transfers, most valuable first."""
-    from orchestration.report import NothingPublishedError, transfers
-    from orchestration.settings import load_settings
-
-    try:
-        rows = transfers(load_settings(settings), sku=sku, node=node, limit=limit)
-    except NothingPublishedError as error:
-        _tell_problems(1, "plan", [str(error)])
-        raise typer.Exit(1) from error
-    if as_json:
-        _print_json(rows)
-        return
-    from orchestration.report import transfer_table
-
-    console().print(transfer_table(rows))
 
 
 @app.command(context_settings={"allow_extra_args": True})

@@ -36,6 +36,17 @@ def _rows(version: Path, query: str, parameters: dict[str, Any] | None = None) -
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def rows_of_current(settings: Settings, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a query on the DuckDB file of the current day.
+
+    Raises
+    ------
+    NothingPublishedError
+        No day was published yet.
+    """
+    return _rows(_current(settings), query, parameters)
+
+
 _TRANSFERS = """
 select t.*, s.name as sku_name from plan.transfers t left join marts.dim_sku s using (sku_id)
 where ($sku = '' or t.sku_id = $sku) and ($node = '' or $node in (t.origin_node_id, t.destination_node_id))
@@ -57,12 +68,12 @@ def transfers(settings: Settings, *, sku: str = "", node: str = "", limit: int =
 def transfer_table(rows: list[dict[str, Any]]) -> Table:
     """Lines as a table for a terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, side in (("SKU", "left"), ("from", "left"), ("to", "left"), ("units", "right"), ("ships", "left"), ("stockout risk there", "right"),
+    for name, side in (("id", "left"), ("state", "left"), ("SKU", "left"), ("from", "left"), ("to", "left"), ("units", "right"), ("ships", "left"), ("stockout risk there", "right"),
                        ("cost", "right"), ("gain", "right"), ("net", "right"), ("reason", "left"), ("next best origin", "left")):  # fmt: skip
-        table.add_column(name, justify=side, no_wrap=name in ("SKU", "units", "ships", "net"))
+        table.add_column(name, justify=side, no_wrap=name in ("id", "SKU", "units", "ships", "net"))
     for r in rows:
         risk = f"{r['destination_stockout_probability_before']:.0%} > {r['destination_stockout_probability_after']:.0%}"
-        cells = (r["sku_id"], r["origin_node_id"], r["destination_node_id"], f"{r['transfer_units']:,}", str(r["ship_date"]), risk,
+        cells = (r["transfer_id"][:8], r.get("state", r["status"]), r["sku_id"], r["origin_node_id"], r["destination_node_id"], f"{r['transfer_units']:,}", str(r["ship_date"]), risk,
                  f"{r['transfer_cost']:,.2f}", f"{r['expected_gain']:,.2f}", f"{r['net_gain']:,.2f}", r["reason_code"].replace("_", " "),
                  r["runner_up_origin_node_id"] or "-")  # fmt: skip
         table.add_row(*(Text(cell) for cell in cells))

@@ -72,7 +72,7 @@ class NoRunDayError(RuntimeError):
 
 def settings_hash(settings: Settings) -> str:
     """Hash of the settings that shape results (not of where data lies, nor of the schedule)."""
-    content = settings.model_dump(mode="json", exclude={"data_dir", "schedule", "publish", "retention"})
+    content = settings.model_dump(mode="json", exclude={"data_dir", "schedule", "publish", "retention", "governance", "hand_over"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

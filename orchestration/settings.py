@@ -150,6 +150,35 @@ class PlanningSettings(_Frozen):
     sample_paths: int = Field(256, ge=32)
 
 
+class AutoApproval(_Frozen):
+    """The band in which a proposal needs nobody's approval."""
+
+    max_units: int = Field(ge=1, description="of a line")
+    max_cost: float = Field(ge=0, description="of a transfer")
+    min_net_gain: float = Field(0.0, description="of a transfer")
+    kinds: tuple[Literal["transfer", "replenishment", "supplier_order"], ...] = ("transfer", "replenishment", "supplier_order")
+
+
+class GovernanceSettings(_Frozen):
+    """Who may let a proposal happen."""
+
+    shadow: bool = Field(False, description="only watch: every line is a shadow, which nobody can approve")
+    auto_approve: AutoApproval | None = Field(None, description="what is approved without anybody; empty: nothing")
+    issue_within_days: int | None = Field(2, ge=0, description="stock known as of an older day is too old to issue transfers; empty: never")
+    alert_after_days: int = Field(2, ge=0, description="days after its day for which a transfer may wait for the next step before it is an exception")
+
+
+class HandOverSettings(_Frozen):
+    """How issued transfers reach the systems that carry them out."""
+
+    formats: tuple[Literal["x12", "csv", "json", "people"], ...] = Field(("csv", "json", "people"), description="files written below outbox/")
+    sender_id: str = Field("NODEWISE", pattern="^[A-Za-z0-9 ]{1,15}$", description="X12 interchange sender")
+    receiver_id: str = Field("WMS", pattern="^[A-Za-z0-9 ]{1,15}$", description="X12 interchange receiver")
+    http_url: str | None = Field(None, pattern="^https?://", description="documents are posted there as JSON; empty: not at all")
+    http_token_variable: str | None = Field(None, description="environment variable that holds the bearer token")
+    http_timeout_seconds: float = Field(10.0, gt=0)
+
+
 class GateSettings(_Frozen):
     """How much dirt each stage tolerates."""
 
@@ -184,6 +213,8 @@ class Settings(_Frozen):
     forecast: ForecastSettings = ForecastSettings()
     planning: PlanningSettings = PlanningSettings()
     gates: GateSettings = GateSettings()
+    governance: GovernanceSettings = GovernanceSettings()
+    hand_over: HandOverSettings = HandOverSettings()
     publish: PublishSettings = PublishSettings()
     retention: RetentionSettings = RetentionSettings()
 
@@ -222,6 +253,11 @@ class Settings(_Frozen):
     def ops(self) -> Path:
         """Operational state (SQLite)."""
         return self.data_dir / "ops.sqlite"
+
+    @property
+    def outbox(self) -> Path:
+        """Documents for other systems."""
+        return self.data_dir / "outbox"
 
     @property
     def models(self) -> Path:

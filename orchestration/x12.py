@@ -17,7 +17,7 @@ from orchestration.delivered_file import DeliveryError, open_unpacked
 
 _LOOPS = {"852": "LIN", "846": "LIN", "944": "W07", "945": "W12"}  # the segment that begins a line
 _QUANTITY = {"ZA": 1, "QTY": 1, "W07": 0, "W12": 2}  # where a segment has its quantity
-_QUALIFIED = {"N1": [(1, 4)], "LIN": [(n, n + 1) for n in range(2, 30, 2)], "CTP": [(2, 3)]}
+_QUALIFIED = {"N1": [(1, 4)], "LIN": [(n, n + 1) for n in range(2, 30, 2)], "CTP": [(2, 3)], "N9": [(1, 2)]}
 _QUALIFIED |= {"W07": [(n, n + 1) for n in range(4, 20)], "W12": [(n, n + 1) for n in range(7, 23)], "W01": [(4, 5)]}
 
 

@@ -12,6 +12,7 @@ from orchestration.dbt import SECOND_PASS_TABLES, docs
 from orchestration.deployment import Deployment
 from orchestration.housekeeping import forget_landing, forget_runs
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL, as_of_date
+from orchestration.plan_orders import enter_plan
 from orchestration.publishing import DamagedPublishError, publish
 from orchestration.run_day import read_day
 
@@ -46,8 +47,12 @@ def build_publish(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
                 gates.record(deployment, day, gate="publish", check="published_files_hold_the_tables", finding=finding)
                 raise dg.Failure(f"publish gate is red for {day.day}: {error}", allow_retries=False) from error
         gates.record(deployment, day, gate="publish", check="published_files_hold_the_tables", finding=gates.Finding([]))
+        entered: dict[str, int] = {}
+        if not deployment.is_replay:
+            with deployment.warehouse() as warehouse:
+                entered = enter_plan(warehouse, deployment, day)
         ops_tables.build(deployment)
-        return dg.MaterializeResult(metadata={"version": publication.version, "table_count": len(publication.content_hashes)})
+        return dg.MaterializeResult(metadata={"version": publication.version, "table_count": len(publication.content_hashes), **entered})
 
     @dg.asset(
         key=["ops", "forgotten_files"],
