@@ -25,7 +25,7 @@ from orchestration.run_day import read_day
 from orchestration.running import run_day
 from orchestration.service_trial import knowledge
 from orchestration.settings import Settings, load_settings
-from orchestration.transfer_rules import morning_rules
+from orchestration.rules import morning_rules
 from orchestration.warehouse import open_warehouse
 from planning.clairvoyant import clairvoyant_bound
 from planning.lead_times import LeadTimes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 _SQL = """
-select p.sku_id, p.node_id, p.on_hand_units, p.presentation_units, p.recorded_at,
+select p.sku_id, p.node_id, p.on_hand_units, p.presentation_units, p.unit_value, p.recorded_at,
     p.on_hand_units - max(p.reserved_units, coalesce(r.held, 0)) - coalesce(r.gone, 0) - coalesce(t.promised, 0) as available_units
 from stock_positions p
 left join (
@@ -37,6 +37,7 @@ class Available:
     node_id: str
     on_hand_units: int
     presentation_units: int
+    unit_value: float
     recorded_at: str
     available_units: int
 
@@ -50,15 +51,25 @@ def available(store: sqlite3.Connection, sku_id: str, node_id: str = "", *, with
     return [Available(*row) for row in rows]
 
 
-def record_positions(store: sqlite3.Connection, positions: pd.DataFrame, *, as_of_date: str, at: str) -> None:
-    """Replace the stock of the day before; ``positions`` has sku_id, node_id, on_hand_units, reserved_units and presentation_units, counted ones only."""
-    columns = ["sku_id", "node_id", "on_hand_units", "reserved_units", "presentation_units"]
+def record_stock(store: sqlite3.Connection, positions: pd.DataFrame, zones: pd.DataFrame, *, as_of_date: str, at: str) -> None:
+    """Replace the stock of the day before, and what a unit costs from each node to each region.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        sku_id, node_id, on_hand_units, reserved_units, presentation_units, unit_value; counted ones only.
+    zones : DataFrame
+        node_id, region_id, unit_cost, delivery_days.
+    as_of_date, at : str
+        Day of the stock, and the moment it is recorded.
+    """
     if not store.in_transaction:
         store.execute("begin immediate")
-    store.execute("delete from stock_positions")
-    store.execute("delete from stock_day")
+    for table in ("stock_positions", "stock_day", "service_zones"):
+        store.execute(f"delete from {table}")
     store.execute("insert into stock_day values (?, ?)", (as_of_date, at))
-    store.executemany(
-        f"insert into stock_positions ({', '.join(columns)}, recorded_at) values (?, ?, ?, ?, ?, '{at}')",
-        positions[columns].astype(object).itertuples(index=False, name=None),
-    )
+    for table, rows in (("stock_positions", positions.assign(recorded_at=at)), ("service_zones", zones)):
+        names = ", ".join(rows.columns)
+        store.executemany(
+            f"insert into {table} ({names}) values ({', '.join('?' * len(rows.columns))})", rows.astype(object).itertuples(index=False, name=None)
+        )

@@ -21,6 +21,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The right stock at the right node, every morning.", rich_markup_mode=None
 )
 app.add_typer(plan_app, name="plan")
+serve_app = typer.Typer(no_args_is_help=True, help="Services for other systems.")
+app.add_typer(serve_app, name="serve")
 import_app = typer.Typer(no_args_is_help=True, help="Files before they are delivered.")
 app.add_typer(import_app, name="import")
 
@@ -260,6 +262,25 @@ def status(settings: SettingsFile = _DEFAULT, as_json: AsJson = False) -> None:
             markup=False,
             highlight=False,
         )
+
+
+@serve_app.command("api")
+def serve_api(
+    settings: SettingsFile = _DEFAULT,
+    host: Annotated[str, typer.Option(help="Address; others than the loopback one belong behind a proxy with TLS.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8080,
+) -> None:
+    """The HTTP service for order systems: availability, routing, reservations. The token comes from NODEWISE_API_TOKEN."""
+    import uvicorn
+
+    from orchestration.api import TOKEN_VARIABLE, build_api
+    from orchestration.settings import load_settings
+
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if not token:
+        _tell_problems(1, "serve api", [f"{TOKEN_VARIABLE} is not set; every caller has to know the token"])
+        raise typer.Exit(2)
+    uvicorn.run(build_api(load_settings(settings), token), host=host, port=port, log_level="warning")
 
 
 @app.command("show-failures")

@@ -67,14 +67,19 @@ create table if not exists outbox_attempts (
 create table if not exists stock_day (as_of_date text not null, recorded_at text not null);
 create table if not exists stock_positions (
     sku_id text not null, node_id text not null, on_hand_units integer not null, reserved_units integer not null,
-    presentation_units integer not null, recorded_at text not null, primary key (sku_id, node_id)
+    presentation_units integer not null, unit_value real not null, recorded_at text not null, primary key (sku_id, node_id)
+) without rowid;
+create table if not exists service_zones (
+    node_id text not null, region_id text not null, unit_cost real not null, delivery_days integer not null, primary key (region_id, node_id)
 ) without rowid;
 create table if not exists reservations (
     entry integer primary key autoincrement,
     reservation_key text not null, order_id text not null, line_number integer not null, sku_id text not null, node_id text not null,
-    units integer not null check (units <> 0), reason text not null, at text not null, expires_at text,
-    unique (reservation_key, reason)
+    units integer not null check (units <> 0), reason text not null, at text not null, expires_at text, entry_key text unique
 );
+create table if not exists reservations_confirmed (reservation_key text primary key, confirmed_at text not null);
+create index if not exists reservations_by_key on reservations (reservation_key);
+create index if not exists reservations_by_expiry on reservations (expires_at);
 create index if not exists reservations_by_stock on reservations (sku_id, node_id);
 create index if not exists reservations_by_order on reservations (order_id, line_number);
 """

@@ -34,10 +34,16 @@ left join lanes l on l.origin_node_id = r.source and l.destination_node_id = r.n
 where r.as_of_date = $day and r.ordered_units > 0 order by r.sku_id, r.node_id
 """
 _POSITIONS = """
-select p.sku_id, p.node_id, p.on_hand_units, coalesce(f.reserved_units, 0) as reserved_units, p.presentation_units
+select p.sku_id, p.node_id, p.on_hand_units, coalesce(f.reserved_units, 0) as reserved_units, p.presentation_units,
+    coalesce(v.give_cost_per_unit, 0.0) as unit_value
 from intermediate.int_stock_positions p
 left join marts.fct_sku_node_daily f on f.sku_id = p.sku_id and f.node_id = p.node_id and f.stock_date = $day
+left join plan.marginal_values v on v.sku_id = p.sku_id and v.node_id = p.node_id and v.as_of_date = $day
 where not p.is_stock_unknown order by 1, 2
+"""
+_ZONES = """
+select z.node_id, z.region_id, (z.final_mile_cost_per_unit + n.handling_cost_per_unit)::double as unit_cost, coalesce(z.delivery_days, 1) as delivery_days
+from staging.stg_master__service_zones z join marts.dim_node n using (node_id) order by 1, 2
 """
 
 
@@ -47,11 +53,11 @@ def enter_plan(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day
     Doing it twice changes nothing.
     """
     orders = plan_orders(warehouse, deployment.settings, day)
-    positions = warehouse.execute(_POSITIONS, {"day": day.as_of_date}).df()
+    positions, zones = warehouse.execute(_POSITIONS, {"day": day.as_of_date}).df(), warehouse.execute(_ZONES).df()
     with deployment.ops() as store:
         moved = receipts.reconcile_shipments(store, warehouse)
         counts = transfer_ledger.record_plan(store, orders, as_of_date=day.day)
-        availability.record_positions(store, positions, as_of_date=day.day, at=transfer_ledger.now())
+        availability.record_stock(store, positions, zones, as_of_date=day.day, at=transfer_ledger.now())
         store.commit()
         band = deployment.settings.governance.auto_approve
         approved = _approve_band(deployment, orders, band) if band else 0

@@ -150,6 +150,16 @@ class PlanningSettings(_Frozen):
     sample_paths: int = Field(256, ge=32)
 
 
+class RoutingSettings(_Frozen):
+    """Choices of order routing."""
+
+    split_cost: float = Field(3.0, ge=0, description="of each shipment of an order beyond its first")
+    late_cost_per_unit_day: float = Field(1.0, ge=0, description="of a unit that arrives a day after its promise")
+    is_promise_hard: bool = Field(False, description="nodes that would be late are not asked")
+    node_limit: int = Field(10_000, ge=1, description="branches that HiGHS looks at when orders compete")
+    hold_minutes: int = Field(60, ge=1, description="after which a reservation that nobody confirmed is free again")
+
+
 class AutoApproval(_Frozen):
     """The band in which a proposal needs nobody's approval."""
 
@@ -213,6 +223,7 @@ class Settings(_Frozen):
     forecast: ForecastSettings = ForecastSettings()
     planning: PlanningSettings = PlanningSettings()
     gates: GateSettings = GateSettings()
+    routing: RoutingSettings = RoutingSettings()
     governance: GovernanceSettings = GovernanceSettings()
     hand_over: HandOverSettings = HandOverSettings()
     publish: PublishSettings = PublishSettings()

@@ -314,6 +314,21 @@ REPLENISHMENTS = Frame(
     columns="as_of_date sku_id node_id source ordered_units expected_date reason_code status",
     allowed={"reason_code": ("below_reorder_point", "cannot_wait", "parent_short"), "status": ("proposed", "shadow")},
 )
+ORDER_ROUTES = Frame(
+    "plan.order_routes",
+    "line of an open order and node that serves its region: what it ships, or what it would have cost and why it lost",
+    key="as_of_date order_id line_number node_id",
+    columns="as_of_date order_id line_number node_id sku_id region_id open_units routed_units unfilled_units route_cost_per_unit "
+    "final_mile_cost_per_unit unit_value available_units delivery_date is_late",
+    nullable="lost_reason promised_date",
+    allowed={"lost_reason": ("no_stock", "too_late", "dearer", "promised_to_others", "full", "would_split")},
+)
+MARGINAL_VALUES = Frame(
+    "plan.marginal_values",
+    "SKU and node that carries it: what one unit less and one more would be worth there",
+    key="as_of_date sku_id node_id",
+    columns="as_of_date sku_id node_id available_units give_cost_per_unit receive_gain_per_unit shortage_cost_per_unit idle_cost_per_unit",
+)
 NETWORK_DESIGN = Frame(
     "plan.network_design",
     "scenario and node that may serve customers, from a year of demand",
@@ -365,6 +380,8 @@ DECISIONS: dict[str, Frame] = {
         TRANSFER_CERTIFICATES,
         TRANSFER_LIMITS,
         REPLENISHMENTS,
+        MARGINAL_VALUES,
+        ORDER_ROUTES,
         NETWORK_DESIGN,
         PLACEMENTS,
         RETURN_DISPOSITIONS,

@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planning.frames import MARGINAL_VALUES
 from planning.lead_time_demand import LeadTimeDemand
 from planning.min_cost_flow import Curves
 from planning.transfer_lanes import TransferLanes, ways_in
@@ -185,6 +186,38 @@ def ageing_cost(
     with np.errstate(divide="ignore"):
         share = np.minimum(holding_days / np.maximum(remaining_season_days, 0.0), 1.0)
     return np.where(np.isnan(remaining_season_days), 0.0, unit_cost * (1.0 - liquidation_share) * np.nan_to_num(share, nan=0.0))
+
+
+def next_unit_values(*, positions: pd.DataFrame, values: MarginalValues, as_of_date: pd.Timestamp) -> pd.DataFrame:
+    """Frame `plan.marginal_values`: the table read at today's position, for routing and for whoever asks what a unit is worth.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Frame `stock_positions`.
+    values : MarginalValues
+        Aligned with it.
+    as_of_date : Timestamp
+    """
+    idle_here = (values.surplus_units > 0).mean(axis=1)
+    sells, urgent = ((curve[:, 0] > 0).mean(axis=1) for curve in (values.sellable_units, values.urgent_units))
+    shortage, idle, later = values.shortage_cost_per_unit, values.holding_cost_per_unit, values.later_value_per_unit
+    received = later * sells - idle * (1.0 - sells) + (values.urgent_value_per_unit[:, 0] - later) * urgent
+    available = (positions["on_hand_units"] - positions["reserved_units"]).clip(lower=0).to_numpy(dtype=np.int64)
+    return MARGINAL_VALUES.check(
+        pd.DataFrame(
+            {
+                "as_of_date": as_of_date,
+                "sku_id": positions["sku_id"].to_numpy(),
+                "node_id": positions["node_id"].to_numpy(),
+                "available_units": available,
+                "give_cost_per_unit": np.round(shortage * (1.0 - idle_here) - idle * idle_here, 6),
+                "receive_gain_per_unit": np.round(received, 6),
+                "shortage_cost_per_unit": np.round(shortage, 6),
+                "idle_cost_per_unit": np.round(idle, 6),
+            }
+        )
+    )
 
 
 def stockout_probability(*, demand: LeadTimeDemand, position_units: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 import duckdb
+import numpy as np
 import pandas as pd
 
 from orchestration import gates, pictures
@@ -18,13 +19,15 @@ from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
 from orchestration.run_day import RunDay, read_day
 from orchestration.service_trial import lived_service, service_curves
 from orchestration.settings import Settings
-from orchestration.transfer_rules import transfer_rules
+from orchestration.rules import routing_rules, transfer_rules
 from orchestration.warehouse import replace_day
 from planning.echelon_plan import echelon_targets
 from planning.errors import PlanningError
 from planning.frame import Frame
 from planning.frames import (
     ECHELON_TARGETS,
+    MARGINAL_VALUES,
+    ORDER_ROUTES,
     REPLENISHMENTS,
     RETURN_DISPOSITIONS,
     SERVICE_ATTAINED,
@@ -34,9 +37,10 @@ from planning.frames import (
     TRANSFER_STEPS,
     TRANSFERS,
 )
-from planning.marginal_value import MarginalValues, values_of_positions
+from planning.marginal_value import MarginalValues, next_unit_values, values_of_positions
 from planning.replenishments import plan_replenishments
 from planning.returns import return_dispositions
+from planning.routing import route_orders
 from planning.stock_targets import stock_targets
 from planning.transfers import TransferPlan, plan_transfers
 
@@ -118,7 +122,8 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     @dg.multi_asset(
         name="moves", pool=POOL, partitions_def=partitions, backfill_policy=ONE_RUN_A_DAY, can_subset=True,
         specs=specs(
-            [*_INPUTS, ["staging", "stg_wms__returns"], ["plan", "stock_targets"]], *_PLANNED, RETURN_DISPOSITIONS, skippable=True
+            [*_INPUTS, ["intermediate", "int_orders_open"], ["staging", "stg_wms__returns"], ["plan", "stock_targets"]],
+            *_PLANNED, RETURN_DISPOSITIONS, skippable=True,
         ),
     )  # fmt: skip
     def moves(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
@@ -135,9 +140,11 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                 )  # fmt: skip
             if any(dg.AssetKey(frame.name.split(".")) in context.selected_asset_keys for frame in _PLANNED):
                 with refused_as_failure(TRANSFERS, day):
-                    plan = _transfers(warehouse, inputs, values, settings, day)
+                    routes = _routes(warehouse, inputs, values, settings, day)
+                    plan = _transfers(warehouse, inputs, values, routes, settings, day)
+                    worth = next_unit_values(positions=inputs.positions, values=values, as_of_date=pd.Timestamp(day.as_of_date))
                 nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
-                for frame, rows in ((TRANSFERS, plan.lines), (TRANSFER_STEPS, plan.steps), (TRANSFER_CERTIFICATES, plan.certificate), (TRANSFER_LIMITS, plan.limits)):
+                for frame, rows in ((TRANSFERS, plan.lines), (TRANSFER_STEPS, plan.steps), (TRANSFER_CERTIFICATES, plan.certificate), (TRANSFER_LIMITS, plan.limits), (ORDER_ROUTES, routes), (MARGINAL_VALUES, worth)):  # fmt: skip
                     replace_day(warehouse, frame, rows, as_of_date=day.day)
                     shown = _transfer_metadata(plan, inputs, nodes) if frame is TRANSFERS else {"dagster/row_count": len(rows)}
                     yield dg.MaterializeResult(asset_key=frame.name.split("."), metadata=shown)
@@ -189,7 +196,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     return [targets, moves, replenishments]
 
 
-_PLANNED = (TRANSFERS, TRANSFER_STEPS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS)
+_PLANNED = (TRANSFERS, TRANSFER_STEPS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS, ORDER_ROUTES, MARGINAL_VALUES)
 _OPEN = """
 select transfer_id, sku_id, origin_node_id, destination_node_id, mode, ship_date, transfer_units from intermediate.int_open_transfers
 where order_kind <> 'supplier_order' and state <> 'shipped' order by transfer_id
@@ -210,11 +217,38 @@ def refused_as_failure(table: Frame, day: RunDay) -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {table.name} for {day.day}: {error}", allow_retries=False) from error
 
 
-def _transfers(
+_ORDERS = "select order_id, line_number, sku_id, region_id, open_units, promised_date from intermediate.int_orders_open order by all"
+_ZONES = "select node_id, region_id, final_mile_cost_per_unit::double as final_mile_cost_per_unit, delivery_days from staging.stg_master__service_zones"
+
+
+def _routes(
     warehouse: duckdb.DuckDBPyConnection, inputs: DayInputs, values: MarginalValues, settings: Settings, day: RunDay
+) -> pd.DataFrame:
+    p, today = inputs.positions, pd.Timestamp(day.as_of_date)
+    worth = next_unit_values(positions=p, values=values, as_of_date=today)
+    stock = worth[["sku_id", "node_id", "available_units"]].assign(
+        unit_value=worth["give_cost_per_unit"], handling_cost_per_unit=p["handling_cost_per_unit"].to_numpy(dtype=float)
+    )
+    limit = p.dropna(subset="outbound_units_per_day").drop_duplicates("node_id")
+    return route_orders(
+        orders=warehouse.execute(_ORDERS).df(),
+        zones=warehouse.execute(_ZONES).df(),
+        stock=stock,
+        capacity_units=dict(zip(limit["node_id"], limit["outbound_units_per_day"].astype(float), strict=True)),
+        as_of_date=today,
+        rules=routing_rules(settings.routing),
+    )
+
+
+def _transfers(
+    warehouse: duckdb.DuckDBPyConnection, inputs: DayInputs, values: MarginalValues, routes: pd.DataFrame, settings: Settings, day: RunDay
 ) -> TransferPlan:
+    """What open orders will take tomorrow does not leave for another node."""
+    keys = pd.MultiIndex.from_frame(inputs.positions[["sku_id", "node_id"]])
+    routed = routes.groupby(["sku_id", "node_id"])["routed_units"].sum().reindex(keys).fillna(0).to_numpy(dtype=np.int64)
+    reserved = np.maximum(inputs.positions["reserved_units"].to_numpy(dtype=np.int64), routed)
     return plan_transfers(
-        positions=inputs.positions,
+        positions=inputs.positions.assign(reserved_units=reserved),
         demand=inputs.demand,
         values=values,
         units_per_day=inputs.units_per_day,

@@ -3,7 +3,8 @@
 Belongs here: the conversion. Does not: defaults (`settings.py`) or what a rule does (`planning/`).
 """
 
-from orchestration.settings import PlanningSettings
+from orchestration.settings import PlanningSettings, RoutingSettings
+from planning.routing import RoutingRules
 from planning.shared_limits import Effort
 from planning.transfers import TransferRules
 from planning.twin_policies import MorningRules
@@ -18,6 +19,11 @@ def transfer_rules(planning: PlanningSettings) -> TransferRules:
         pilot_only=planning.pilot_only,
         effort=Effort(planning.price_rounds, planning.lane_trials, planning.exact_moves, planning.exact_nodes),
     )
+
+
+def routing_rules(routing: RoutingSettings) -> RoutingRules:
+    """What a deployment wants of its order routing."""
+    return RoutingRules(routing.split_cost, routing.late_cost_per_unit_day, routing.is_promise_hard, routing.node_limit)
 
 
 def morning_rules(planning: PlanningSettings) -> MorningRules:
