@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
-from orchestration import drift, gates, ops_store, ops_tables, raw_tables
+from orchestration import drift, gates, ops_store, ops_tables, plan_gates, raw_tables
 from orchestration.deployment import Deployment
 from orchestration.gates import Finding
 from orchestration.great_expectations_batch import unmet
@@ -20,7 +20,6 @@ from orchestration.metadata import markdown_table
 from orchestration.partitions import POOL
 from orchestration.run_day import RunDay, read_day
 from planning.frames import FEEDS
-from planning.plan_checks import infeasibilities
 
 Rule = Callable[[duckdb.DuckDBPyConnection, Deployment, RunDay], Finding]
 
@@ -36,11 +35,13 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         _check(["forecast", "demand_quantiles"], "forecast", backtest_is_calibrated),
         _check(["forecast", "demand_quantiles"], "forecast", last_week_was_forecast_well),
         _check(["forecast", "demand_quantiles"], "forecast", model_made_the_forecast),
-        _check(["plan", "stock_targets"], "targets", reorder_point_is_below_order_up_to),
-        _check(["plan", "stock_targets"], "targets", targets_fit_their_nodes),
-        _check(["plan", "service_attained"], "targets", attained_service_keeps_the_promise),
-        _check(["plan", "transfers"], "plan", plan_can_be_carried_out),
-        _check(["plan", "transfers"], "plan", plan_looks_like_a_plan),
+        _check(["plan", "stock_targets"], "targets", plan_gates.reorder_point_is_below_order_up_to),
+        _check(["plan", "stock_targets"], "targets", plan_gates.targets_fit_their_nodes),
+        _check(["plan", "service_attained"], "targets", plan_gates.attained_service_keeps_the_promise),
+        _check(["plan", "transfers"], "plan", plan_gates.plan_can_be_carried_out),
+        _check(["plan", "transfers"], "plan", plan_gates.plan_looks_like_a_plan),
+        _check(["plan", "transfer_certificates"], "plan", plan_gates.certificate_adds_up),
+        _check(["plan", "decision_values"], "plan", plan_gates.plan_is_better_than_none),
     ]
 
 
@@ -249,108 +250,3 @@ def model_made_the_forecast(warehouse: duckdb.DuckDBPyConnection, deployment: De
     if row and row[0] != "model":
         return Finding([f"{row[2]} stands in for the champion: {row[1]}"], is_blocking=False)
     return Finding([])
-
-
-# -------------------------------------------------------------------------------------------------------------- plan
-def reorder_point_is_below_order_up_to(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """Every carried SKU-node with counted stock has a target, and ordering raises the position."""
-    rows = warehouse.execute(
-        """select sku_id, node_id from plan.stock_targets
-           where as_of_date = ? and reorder_point_units > order_up_to_units order by all limit 5""",
-        [day.as_of_date],
-    ).fetchall()
-    missing = warehouse.execute(
-        """select p.sku_id, p.node_id from intermediate.int_stock_positions p
-           anti join (select * from plan.stock_targets where as_of_date = ?) t using (sku_id, node_id)
-           where not p.is_stock_unknown order by all limit 5""",
-        [day.as_of_date],
-    ).fetchall()
-    problems = [f"plan.stock_targets: reorder point above order-up-to at {_pairs(rows)}; check the policies' maximum"] if rows else []
-    problems += [f"plan.stock_targets: no target for {_pairs(missing)}; materialise plan/stock_targets again"] if missing else []
-    return Finding(problems)
-
-
-def targets_fit_their_nodes(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """No target lies below the presentation stock, and no node is asked to hold more than its capacity."""
-    below = warehouse.execute(
-        """select sku_id, node_id from plan.stock_targets t join intermediate.int_stock_positions p using (sku_id, node_id)
-           where t.as_of_date = ? and t.reorder_point_units < p.presentation_units order by all limit 5""",
-        [day.as_of_date],
-    ).fetchall()
-    over = warehouse.execute(
-        """select node_id, round(sum(order_up_to_units * volume_m3), 1), any_value(capacity_m3)
-           from plan.stock_targets t join intermediate.int_stock_positions p using (sku_id, node_id)
-           where t.as_of_date = ? group by all having sum(order_up_to_units * volume_m3) > any_value(capacity_m3) * (1 + 1e-9) order by all""",
-        [day.as_of_date],
-    ).fetchall()
-    problems = (
-        [f"plan.stock_targets: below the presentation stock at {_pairs(below)}; materialise plan/stock_targets again"] if below else []
-    )
-    problems += [
-        f"plan.stock_targets: {node} would hold {held} m3 and has {room}; raise capacity_m3 or lower targets" for node, held, room in over
-    ]
-    return Finding(problems)
-
-
-def attained_service_keeps_the_promise(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """Warns when the twin, living weeks of drawn demand under the targets, attains less than they promise."""
-    rows = warehouse.execute(
-        """select node_type, abc_class, sku_node_count, promised_level, attained_level, promised_fill_rate, attained_fill_rate
-           from plan.service_attained where as_of_date = ? and method = 'targets' order by all""",
-        [day.as_of_date],
-    ).fetchall()
-    tolerated = deployment.settings.gates.max_service_shortfall
-    problems = []
-    for node_type, abc, count, promised, attained, promised_fill, attained_fill in rows:
-        allowed = tolerated + 2 * (promised * (1 - promised) / max(count, 1)) ** 0.5  # two standard errors of so few SKU-nodes
-        if promised > 0 and attained < promised - allowed:
-            problems.append(
-                f"{node_type} {abc}: {attained:.1%} of cycles without a unit short, {promised:.1%} promised ({count} SKU-nodes)"
-            )
-        if promised_fill is not None and attained_fill < promised_fill - allowed:
-            problems.append(f"{node_type} {abc}: fill rate {attained_fill:.1%}, {promised_fill:.1%} promised ({count} SKU-nodes)")
-    return Finding(
-        [f"{said}; look at plan.service_attained: upstream nodes that run out are the usual cause" for said in problems], is_blocking=False
-    )
-
-
-def _pairs(rows: list[tuple]) -> str:
-    return "; ".join(", ".join(map(str, row)) for row in rows)
-
-
-def plan_can_be_carried_out(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """The post-check, independent of the solver: available units, whole cases, open lanes, no two-way flow."""
-    plan = warehouse.execute("select * from plan.transfers where as_of_date = ?", [day.as_of_date]).df()
-    positions = warehouse.execute("select * from intermediate.int_stock_positions where not is_stock_unknown").df()
-    lanes = warehouse.execute("select * from intermediate.int_open_lanes").df()
-    found = infeasibilities(transfers=plan, positions=positions, lanes=lanes)
-    return Finding([f"plan.transfers: {said}; materialise plan/transfers again, and report it if it stays" for said in found])
-
-
-def plan_looks_like_a_plan(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """Every line pays, lowers the destination's risk, and the whole stays small against the stock (Great Expectations)."""
-    plan = warehouse.execute(
-        """select transfer_id, transfer_units, transfer_cost, net_gain,
-                  case when (sku_id, destination_node_id) not in (
-                      select (sku_id, origin_node_id) from plan.transfers where as_of_date = $day
-                  ) then destination_stockout_probability_before - destination_stockout_probability_after end as risk_taken_away
-           from plan.transfers where as_of_date = $day""",
-        {"day": day.as_of_date},
-    ).df()
-    if plan.empty:
-        return Finding([])
-    stock = warehouse.execute("select sum(on_hand_units)::double from intermediate.int_stock_positions").fetchone()[0]
-
-    def expectations(gx: object) -> list:
-        return [
-            gx.ExpectColumnValuesToBeUnique(column="transfer_id", meta={"says": "a transfer stands twice:"}),
-            gx.ExpectColumnValuesToBeBetween(column="net_gain", min_value=0, meta={"says": "a line does not pay:"}),
-            gx.ExpectColumnValuesToBeBetween(
-                column="risk_taken_away", min_value=-1e-9, meta={"says": "a line raises the destination's risk:"}
-            ),
-            gx.ExpectColumnSumToBeBetween(
-                column="transfer_units", max_value=0.5 * stock, meta={"says": "more than half of all stock would move:"}
-            ),
-        ]
-
-    return Finding(unmet(plan, "transfers", expectations, label="transfer_id"))

@@ -141,5 +141,5 @@ def _post(settings: HandOverSettings, document: Document) -> str:
     if token:
         headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(str(settings.http_url), data=documents.as_json(document).encode(), headers=headers, method="POST")
-    with urllib.request.urlopen(request, timeout=settings.http_timeout_seconds) as answer:  # noqa: S310  (the settings name the address)
+    with urllib.request.urlopen(request, timeout=settings.http_timeout_seconds) as answer:
         return f"{answer.status}"

@@ -11,7 +11,8 @@ from orchestration.decisions import DayInputs
 from orchestration.run_day import RunDay
 from orchestration.settings import Settings
 from planning.attained_service import live, live_base_stock, service_attained, trial
-from planning.frames import SERVICE_ATTAINED
+from planning.decision_value import decision_values
+from planning.frames import DECISION_VALUES, SERVICE_ATTAINED
 from planning.interval_demand import IntervalDemand, service_at, smallest_units
 from planning.lead_time_demand import DemandFlows
 from planning.lead_times import LeadTimes
@@ -19,6 +20,7 @@ from planning.safety_stock import textbook_safety_stock
 from planning.twin_policies import Knowledge
 
 _MOST_DRAWS = 8  # a small catalogue lives more than one story
+_PLAN_DRAWS, _PLAN_DAYS = 12, 21
 _LEVELS = (0.6, 0.75, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 
@@ -71,6 +73,19 @@ def lived_service(inputs: DayInputs, settings: Settings, day: RunDay, targets: p
     mean = pd.concat(parts).groupby(keys, as_index=False).mean()
     shares = ["promised_level", "attained_level", "attained_fill_rate", "promised_fill_rate"]
     return SERVICE_ATTAINED.check(mean.assign(**mean[shares].round(6), sku_node_count=mean["sku_node_count"].astype(int)))
+
+
+def lived_plan(inputs: DayInputs, settings: Settings, day: RunDay, targets: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
+    """Frame `plan.decision_values` of the SKUs that the plan moves, most valuable lines first where they are many; empty where it moves nothing."""
+    f = inputs.flows
+    skus = inputs.positions["sku_id"].to_numpy()[f.row_start[:-1]]
+    moved = transfers["sku_id"].drop_duplicates().head(settings.planning.twin_skus)
+    if moved.empty:
+        return DECISION_VALUES.check(pd.DataFrame(columns=list(DECISION_VALUES.fields)))
+    know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), sku_kept=np.isin(skus, moved.to_numpy()))
+    return decision_values(
+        know=know, transfers=transfers, targets=targets.iloc[rows].reset_index(drop=True), draws=_PLAN_DRAWS, day_count=_PLAN_DAYS
+    )
 
 
 Curve = list[tuple[float, float]]

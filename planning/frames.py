@@ -314,6 +314,12 @@ REPLENISHMENTS = Frame(
     columns="as_of_date sku_id node_id source ordered_units expected_date reason_code status",
     allowed={"reason_code": ("below_reorder_point", "cannot_wait", "parent_short"), "status": ("proposed", "shadow")},
 )
+DECISION_VALUES = Frame(
+    "plan.decision_values",
+    "draw of demand through which the twin lived with the transfer plan and without it",
+    key="as_of_date draw_number",
+    columns="as_of_date draw_number without_cost with_cost difference_gain without_fill_rate with_fill_rate moved_units",
+)
 ORDER_ROUTES = Frame(
     "plan.order_routes",
     "line of an open order and node that serves its region: what it ships, or what it would have cost and why it lost",
@@ -380,6 +386,7 @@ DECISIONS: dict[str, Frame] = {
         TRANSFER_CERTIFICATES,
         TRANSFER_LIMITS,
         REPLENISHMENTS,
+        DECISION_VALUES,
         MARGINAL_VALUES,
         ORDER_ROUTES,
         NETWORK_DESIGN,

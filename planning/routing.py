@@ -187,8 +187,8 @@ def _routed(options: pd.DataFrame, capacity_units: dict[str, float], rules: Rout
     asked, have = options["open_units"].to_numpy(dtype=np.int64), options["available_units"].to_numpy(dtype=np.int64)
     room = options["node_id"].map(capacity_units).fillna(np.inf).to_numpy(dtype=float)
     cost, may = options["cost_per_unit"].to_numpy(), options["may"].to_numpy(dtype=bool)
-    rank = np.lexsort((options["node_id"].to_numpy(), np.where(may & (have >= asked), cost, np.inf), line))
-    first = rank[np.r_[True, line[rank][1:] != line[rank][:-1]]]  # cheapest option of each line that has all of it
+    rank = np.lexsort((options["node_id"].to_numpy(), np.where(may, cost, np.inf), line))
+    first = rank[np.r_[True, line[rank][1:] != line[rank][:-1]]]  # cheapest option of each line
     fits = may[first] & (have[first] >= asked[first])
     alone = np.zeros(order.max() + 1, bool)
     chosen_node = pd.Series(node[first]).groupby(order[first])

@@ -336,7 +336,7 @@ def _limit_rows(
     ):
         at = np.flatnonzero(np.isfinite(limit))
         used = np.bincount(ends, weights=load, minlength=len(limit))[at]
-        blank = {name: "" for name in ("origin_node_id", "destination_node_id", "mode")}
+        blank = dict.fromkeys(("origin_node_id", "destination_node_id", "mode"), "")
         parts.append(
             pd.DataFrame(
                 blank

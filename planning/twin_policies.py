@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planning.frames import OPEN_TRANSFERS
 from planning.interval_demand import IntervalDemand, interval_demand
 from planning.lead_time_demand import DemandFlows, extend_horizon, lead_time_demand, path_seeds
 from planning.lead_times import LeadTimes, horizon_days
 from planning.lot_sizes import shared_cases, whole_cases_down, whole_cases_up
-from planning.frames import OPEN_TRANSFERS
 from planning.marginal_value import values_of_positions
 from planning.replenishments import SUPPLIER, plan_replenishments
 from planning.review import days_to_review, days_to_supply

@@ -16,15 +16,16 @@ from orchestration.decisions import DayInputs, read_inputs, read_lanes, read_pos
 from orchestration.deployment import Deployment
 from orchestration.metadata import frame_schema, markdown_table
 from orchestration.partitions import ONE_RUN_A_DAY, OWNERS, POOL
-from orchestration.run_day import RunDay, read_day
-from orchestration.service_trial import lived_service, service_curves
-from orchestration.settings import Settings
 from orchestration.rules import routing_rules, transfer_rules
+from orchestration.run_day import RunDay, read_day
+from orchestration.service_trial import lived_plan, lived_service, service_curves
+from orchestration.settings import Settings
 from orchestration.warehouse import replace_day
 from planning.echelon_plan import echelon_targets
 from planning.errors import PlanningError
 from planning.frame import Frame
 from planning.frames import (
+    DECISION_VALUES,
     ECHELON_TARGETS,
     MARGINAL_VALUES,
     ORDER_ROUTES,
@@ -143,8 +144,9 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
                     routes = _routes(warehouse, inputs, values, settings, day)
                     plan = _transfers(warehouse, inputs, values, routes, settings, day)
                     worth = next_unit_values(positions=inputs.positions, values=values, as_of_date=pd.Timestamp(day.as_of_date))
+                    lived = lived_plan(inputs, settings, day, read_decision(warehouse, STOCK_TARGETS, day), plan.lines)
                 nodes = warehouse.execute("select node_id, node_type, latitude, longitude from marts.dim_node").df()
-                for frame, rows in ((TRANSFERS, plan.lines), (TRANSFER_STEPS, plan.steps), (TRANSFER_CERTIFICATES, plan.certificate), (TRANSFER_LIMITS, plan.limits), (ORDER_ROUTES, routes), (MARGINAL_VALUES, worth)):  # fmt: skip
+                for frame, rows in ((TRANSFERS, plan.lines), (TRANSFER_STEPS, plan.steps), (TRANSFER_CERTIFICATES, plan.certificate), (TRANSFER_LIMITS, plan.limits), (ORDER_ROUTES, routes), (MARGINAL_VALUES, worth), (DECISION_VALUES, lived)):  # fmt: skip
                     replace_day(warehouse, frame, rows, as_of_date=day.day)
                     shown = _transfer_metadata(plan, inputs, nodes) if frame is TRANSFERS else {"dagster/row_count": len(rows)}
                     yield dg.MaterializeResult(asset_key=frame.name.split("."), metadata=shown)
@@ -176,10 +178,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         with deployment.warehouse() as warehouse:
             day = read_day(warehouse)
             gates.require(deployment, day, "replenishments")
-            tables = [
-                warehouse.execute(f"select * from {name} where as_of_date = ?", [day.as_of_date]).df()
-                for name in (STOCK_TARGETS.name, TRANSFERS.name)
-            ]
+            tables = [read_decision(warehouse, frame, day) for frame in (STOCK_TARGETS, TRANSFERS)]
             positions, _ = read_positions(warehouse, deployment.settings)
             lanes = read_lanes(warehouse)
             with refused_as_failure(REPLENISHMENTS, day):
@@ -196,7 +195,7 @@ def build_plan(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     return [targets, moves, replenishments]
 
 
-_PLANNED = (TRANSFERS, TRANSFER_STEPS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS, ORDER_ROUTES, MARGINAL_VALUES)
+_PLANNED = (TRANSFERS, TRANSFER_STEPS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS, ORDER_ROUTES, MARGINAL_VALUES, DECISION_VALUES)
 _OPEN = """
 select transfer_id, sku_id, origin_node_id, destination_node_id, mode, ship_date, transfer_units from intermediate.int_open_transfers
 where order_kind <> 'supplier_order' and state <> 'shipped' order by transfer_id
@@ -206,6 +205,11 @@ _RETURNED = """
 select sku_id, node_id, condition, sum(returned_units)::bigint as returned_units from staging.stg_wms__returns
 where business_date = ? group by all having sum(returned_units) > 0 order by all
 """
+
+
+def read_decision(warehouse: duckdb.DuckDBPyConnection, frame: Frame, day: RunDay) -> pd.DataFrame:
+    """A decision table of the day, as it was written."""
+    return warehouse.execute(f"select * from {frame.name} where as_of_date = ?", [day.as_of_date]).df()
 
 
 @contextmanager
