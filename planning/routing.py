@@ -194,27 +194,23 @@ def _routed(options: pd.DataFrame, capacity_units: dict[str, float], rules: Rout
     chosen_node = pd.Series(node[first]).groupby(order[first])
     alone[chosen_node.nunique().index] = (chosen_node.nunique() == 1) & pd.Series(fits).groupby(order[first]).all()
     units = np.zeros(len(options), np.int64)
-    while True:
+    while True:  # who is alone joins the others wherever all together might want more than there is
         simple = alone[order[first]]
         units[:] = 0
         units[first[simple]] = asked[first[simple]]
-        taken = np.bincount(place, weights=units, minlength=place.max() + 1)[place]
-        sent = np.bincount(node, weights=units, minlength=node.max() + 1)[node]
         joint = ~alone[order]
-        if not (taken > have).any() and not (sent > room).any():
-            if joint.any():
-                units[joint] = _programme(options[joint], line[joint], order[joint], place[joint], node[joint], (have - taken)[joint], (room - sent)[joint], rules)
-            taken = np.bincount(place, weights=units, minlength=place.max() + 1)[place]
-            sent = np.bincount(node, weights=units, minlength=node.max() + 1)[node]
-            tight = ((taken >= have) | (sent >= room)) & may & joint  # who is alone may have to make room for those together
-            wanted = np.isin(place, place[tight & (taken >= have)]) | np.isin(node, node[tight & (sent >= room)])
-            more = np.unique(order[wanted & alone[order]])
-            if not len(more):
-                return units
-            alone[more] = False
-            continue
-        contended = (taken > have) | (sent > room)
-        alone[np.unique(order[contended & may])] = False
+        wanted = np.where(joint & may, np.minimum(asked, have), 0)
+        taken, hoped = (np.bincount(place, weights=w, minlength=place.max() + 1)[place] for w in (units, wanted))
+        sent, crowd = (np.bincount(node, weights=w, minlength=node.max() + 1)[node] for w in (units, wanted))
+        short = ((taken + hoped > have) | (sent + crowd > room)) & (units > 0)
+        if not short.any():
+            break
+        alone[np.unique(order[short])] = False
+    if joint.any():
+        units[joint] = _programme(
+            options[joint], line[joint], order[joint], place[joint], node[joint], (have - taken)[joint], (room - sent)[joint], rules
+        )
+    return units
 
 
 def _programme(
