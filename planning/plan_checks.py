@@ -55,6 +55,14 @@ def infeasibilities(*, transfers: pd.DataFrame, positions: pd.DataFrame, lanes: 
     )
     refuse(load[load["transfer_units"] > load["capacity_units_per_day"].astype(float)], "overload a lane", lane_key)
 
+    for column, limit, what in (
+        ("origin_node_id", "outbound_units_per_day", "leave a node that sends less in a day"),
+        ("destination_node_id", "inbound_units_per_day", "reach a node that takes in less in a day"),
+    ):
+        most = positions.dropna(subset=limit).drop_duplicates("node_id").set_index("node_id")[limit].astype(float)
+        moved = transfers.groupby(column, as_index=False)["transfer_units"].sum()
+        refuse(moved[moved["transfer_units"] > moved[column].map(most)], what, [column])
+
     back = transfers.merge(
         transfers,
         left_on=["sku_id", "origin_node_id", "destination_node_id"],
