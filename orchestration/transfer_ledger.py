@@ -24,8 +24,8 @@ FOLLOWS = {
     RECEIVED: (RECEIVED, CLOSED),
     REJECTED: (),
     EXPIRED: (),
-    CLOSED: (),
-    CANCELLED: (),
+    CLOSED: (RECEIVED,),  # units that arrive after all are on the shelf, whatever was written before
+    CANCELLED: (SHIPPED, RECEIVED),  # it left before anybody could stop it
 }
 OPEN = (APPROVED, ISSUED, SHIPPED)
 
