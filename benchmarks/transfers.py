@@ -38,7 +38,13 @@ def instance(nodes: int, skus: int) -> TransferProblem:
     origin, destination = np.nonzero(~np.eye(nodes, dtype=bool))
     zero = np.zeros(len(origin))
     arcs = Arcs(
-        np.searchsorted(origin, np.arange(nodes + 1)), origin, destination, zero.astype(np.int64), rng.uniform(0.4, 3.0, len(origin)), zero, zero
+        np.searchsorted(origin, np.arange(nodes + 1)),
+        origin,
+        destination,
+        zero.astype(np.int64),
+        rng.uniform(0.4, 3.0, len(origin)),
+        zero,
+        zero,
     )
     table = Rows(
         np.arange(skus + 1) * nodes, np.tile(np.arange(nodes), skus), stock, np.ones(rows, np.int64), np.zeros(rows), np.zeros(rows),

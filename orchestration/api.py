@@ -108,12 +108,17 @@ def build_api(settings: Settings, token: str) -> FastAPI:
     @app.get("/availability", dependencies=guarded)
     def availability(sku_id: str, node_id: str = "") -> list[dict[str, Any]]:
         with stores.open() as store:
-            return [{"sku_id": a.sku_id, "node_id": a.node_id, "available_units": max(a.available_units, 0)} for a in available(store, sku_id, node_id)]
+            return [
+                {"sku_id": a.sku_id, "node_id": a.node_id, "available_units": max(a.available_units, 0)}
+                for a in available(store, sku_id, node_id)
+            ]
 
     @app.post("/routes", dependencies=guarded)
     def routes(order: Order) -> dict[str, Any]:
         with stores.open() as store:
-            asked = [Asked(line.line_number, line.units, reservations.options_for(store, _line(line), order.region_id)) for line in order.lines]
+            asked = [
+                Asked(line.line_number, line.units, reservations.options_for(store, _line(line), order.region_id)) for line in order.lines
+            ]
         chosen, short = route_one(asked, rules)
         nodes = [
             {"line_number": a.line_number, "node_id": o.node_id, "unit_cost": round(o.unit_cost, 6), "available_units": max(o.available_units, 0),

@@ -71,5 +71,6 @@ def record_stock(store: sqlite3.Connection, positions: pd.DataFrame, zones: pd.D
     for table, rows in (("stock_positions", positions.assign(recorded_at=at)), ("service_zones", zones)):
         names = ", ".join(rows.columns)
         store.executemany(
-            f"insert into {table} ({names}) values ({', '.join('?' * len(rows.columns))})", rows.astype(object).itertuples(index=False, name=None)
+            f"insert into {table} ({names}) values ({', '.join('?' * len(rows.columns))})",
+            rows.astype(object).itertuples(index=False, name=None),
         )

@@ -95,14 +95,17 @@ def explain(transfer_id: Annotated[str, typer.Argument(help="A transfer, by id o
         with deployment.ops() as store:
             transfer = transfer_ledger.get(store, transfer_id)
             events = store.execute(
-                "select at, state, units, actor, reason from transfer_events where transfer_id = ? order by event_sequence", (transfer.transfer_id,)
+                "select at, state, units, actor, reason from transfer_events where transfer_id = ? order by event_sequence",
+                (transfer.transfer_id,),
             ).fetchall()
     except transfer_ledger.TransferStateError as error:
         _refuse(str(error), 2)
     told = plan_report.explained(deployment.settings, transfer.transfer_id, transfer.as_of_date)
     if as_json:
         names = ("at", "state", "units", "actor", "reason")
-        _print_json({"transfer": told, "explanation": transfer.explanation, "events": [dict(zip(names, row, strict=True)) for row in events]})
+        _print_json(
+            {"transfer": told, "explanation": transfer.explanation, "events": [dict(zip(names, row, strict=True)) for row in events]}
+        )
         return
     plan_report.print_explained(_console(), transfer, told, events)
 
@@ -285,7 +288,18 @@ def _decide(
 
 
 def _brief(transfer: Any) -> dict[str, Any]:
-    names = ("transfer_id", "order_kind", "sku_id", "origin_node_id", "destination_node_id", "planned_units", "units", "state", "actor", "reason")
+    names = (
+        "transfer_id",
+        "order_kind",
+        "sku_id",
+        "origin_node_id",
+        "destination_node_id",
+        "planned_units",
+        "units",
+        "state",
+        "actor",
+        "reason",
+    )
     return {name: getattr(transfer, name) for name in names}
 
 

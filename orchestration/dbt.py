@@ -38,6 +38,8 @@ SECOND_PASS_TABLES = (  # what needs forecasts and plans, by schema and name
     ("marts", "kpi_forecast_error"),
     ("marts", "kpi_forecast_revisions"),
     ("marts", "kpi_transfer_plan"),
+    ("marts", "fct_transfer_outcomes"),
+    ("marts", "kpi_transfer_value_monthly"),
     ("plan", "exceptions"),
 )
 SECOND_PASS = " ".join(name for _, name in SECOND_PASS_TABLES)

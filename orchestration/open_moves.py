@@ -10,17 +10,16 @@ import pandas as pd
 
 from orchestration import transfer_ledger
 from orchestration.run_day import OpenMoves
-from orchestration.settings import Settings
+
+_REMEMBERED_DAYS = 60  # long enough to judge a transfer four weeks after it arrived
 
 
-def open_moves(store: sqlite3.Connection, settings: Settings, as_of_date: dt.date) -> OpenMoves:
-    """Open and lately rejected transfers of earlier plans, and units that the reservation ledger holds, as of now."""
+def open_moves(store: sqlite3.Connection, as_of_date: dt.date) -> OpenMoves:
+    """Transfers of earlier plans, open or of the last weeks, and units that the reservation ledger holds, as of now."""
     event = transfer_ledger.last_event(store)
     entry = int(store.execute("select coalesce(max(entry), 0) from reservations").fetchone()[0])
-    rejected_after = as_of_date - dt.timedelta(days=settings.planning.rejected_days)
-    transfers = transfer_ledger.states_through(
-        store, event_sequence=event, before_day=as_of_date.isoformat(), rejected_after=rejected_after.isoformat()
-    )
+    since = as_of_date - dt.timedelta(days=_REMEMBERED_DAYS)
+    transfers = transfer_ledger.states_through(store, event_sequence=event, before_day=as_of_date.isoformat(), since_day=since.isoformat())
     reserved = pd.read_sql_query(
         "select sku_id, node_id, sum(units) as reserved_units from reservations where entry <= ? group by 1, 2 having sum(units) > 0 order by 1, 2",
         store,

@@ -1,4 +1,4 @@
-"""What happened to every file and line, for analysts: `ops.deliveries`, `ops.quarantine`, `ops.gates`, `ops.readiness`.
+"""What happened to every file, line, gate and transfer, for analysts: the tables of the schema `ops`.
 
 Belongs here: copying operational state into the warehouse and into `published/ops`, which is refreshed even when a gate is red.
 Does not: the state itself (`ops_store.py`).
@@ -15,7 +15,7 @@ from orchestration.readiness import readiness
 from orchestration.warehouse import columns_ddl, has_table
 from planning.frames import DECISIONS
 
-TABLES = ("deliveries", "quarantine", "gates", "readiness")
+TABLES = ("deliveries", "quarantine", "gates", "readiness", "transfer_events", "transfer_states", "reservations")
 _DELIVERIES = """
 create or replace table ops.deliveries as
 with counted as (
@@ -60,6 +60,11 @@ def build(deployment: Deployment) -> dict[str, int]:
     with deployment.ops() as store:
         ledger = pd.DataFrame([asdict(d) for d in ops_store.deliveries(store)])
         gates = pd.read_sql_query("select gate, check_name, as_of_date, input_hash, verdict, message, evaluated_at from gates", store)
+        copied = {
+            "transfer_events": pd.read_sql_query("select * from transfer_events order by event_sequence", store),
+            "transfer_states": pd.read_sql_query("select * from transfer_states order by as_of_date, transfer_id", store),
+            "reservations": pd.read_sql_query("select * from reservations order by entry", store),
+        }
     counts: dict[str, int] = {}
     with deployment.warehouse() as warehouse:
         if ledger.empty or not has_table(warehouse, "raw", "file_lines"):
@@ -74,6 +79,10 @@ def build(deployment: Deployment) -> dict[str, int]:
         warehouse.execute("create or replace table ops.gates as select * from gate_rows")
         warehouse.register("readiness_rows", readiness(warehouse, deployment.settings))
         warehouse.execute("create or replace table ops.readiness as select * from readiness_rows")
+        for name, rows in copied.items():
+            warehouse.register("copied_rows", rows)
+            warehouse.execute(f"create or replace table ops.{name} as select * from copied_rows")
+            warehouse.unregister("copied_rows")
         folder = deployment.settings.published / "ops"
         folder.mkdir(parents=True, exist_ok=True)
         for table in TABLES:

@@ -153,7 +153,9 @@ from plan.transfer_certificates c where c.as_of_date = $day
 
 def plan_is_better_than_none(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
     """The twin lives weeks with the plan and without: not surely better is a warning, surely worse is a refusal."""
-    gain = warehouse.execute("select difference_gain from plan.decision_values where as_of_date = ? order by draw_number", [day.as_of_date]).fetchnumpy()
+    gain = warehouse.execute(
+        "select difference_gain from plan.decision_values where as_of_date = ? order by draw_number", [day.as_of_date]
+    ).fetchnumpy()
     low, mean, high = interval(gain["difference_gain"])
     if not len(gain["difference_gain"]) or low > 0:
         return Finding([])

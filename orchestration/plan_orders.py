@@ -85,7 +85,9 @@ def plan_orders(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
         ],
     )
     columns = list(transfers.columns)
-    orders = pd.DataFrame([*transfers.astype(object).to_dict("records"), *lines[columns].astype(object).to_dict("records")], columns=columns)
+    orders = pd.DataFrame(
+        [*transfers.astype(object).to_dict("records"), *lines[columns].astype(object).to_dict("records")], columns=columns
+    )
     orders["is_shadow"] = orders["is_shadow"].astype(bool) | settings.governance.shadow
     orders["is_shadow"] = orders["is_shadow"].astype(int)
     return orders

@@ -70,7 +70,10 @@ def print_explained(out: Console, transfer: Transfer, told: dict[str, Any] | Non
             table.add_row(Text(node), *days, *risk)
         out.print(table)
         out.print(f"why        {told['reason_code'].replace('_', ' ')}", highlight=False)
-        out.print(f"money      gains {told['expected_gain']:,.2f}, costs {told['transfer_cost']:,.2f}, nets {told['net_gain']:,.2f}", highlight=False)
+        out.print(
+            f"money      gains {told['expected_gain']:,.2f}, costs {told['transfer_cost']:,.2f}, nets {told['net_gain']:,.2f}",
+            highlight=False,
+        )
         if told["runner_up_origin_node_id"]:
             extra, why = told["runner_up_extra_cost_per_unit"], _LOST[told["runner_up_reason"]]
             out.print(f"runner-up  {told['runner_up_origin_node_id']}, {extra:,.2f} a unit dearer: {why}", markup=False, highlight=False)

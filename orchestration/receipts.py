@@ -69,7 +69,9 @@ def read_advices(path: Path) -> list[Advice]:
     for number, line in enumerate(lines, start=1):
         units = str(line.get("units", "")).strip()
         if not line.get("transfer_id") or line.get("state") not in (SHIPPED, RECEIVED) or not units.isdigit():
-            raise DeliveryError(f"{path.name}: line {number} needs transfer_id, state (shipped or received) and whole units; it has {dict(line)}")
+            raise DeliveryError(
+                f"{path.name}: line {number} needs transfer_id, state (shipped or received) and whole units; it has {dict(line)}"
+            )
         advices.append(Advice(str(line["transfer_id"]), str(line["state"]), int(units), f"advice:{digest}:{number}"))
     return advices
 
@@ -93,7 +95,13 @@ def _enter(store: sqlite3.Connection, advice: Advice, actor: str) -> Transfer:
     transfer = transfer_ledger.get(store, advice.transfer_id)
     before = moved_units(store, transfer.transfer_id).get(advice.state, 0)
     done = transfer_ledger.advance(
-        store, transfer.transfer_id, advice.state, actor=actor, units=before + advice.units, key=advice.key, reason=f"{advice.units} units advised"
+        store,
+        transfer.transfer_id,
+        advice.state,
+        actor=actor,
+        units=before + advice.units,
+        key=advice.key,
+        reason=f"{advice.units} units advised",
     )
     return _close_if_even(store, done, actor)
 
@@ -157,7 +165,9 @@ def reconcile_shipments(store: sqlite3.Connection, warehouse: duckdb.DuckDBPyCon
         moved = moved_units(store, transfer_id)
         state = transfer_ledger.get(store, transfer_id).state
         if moved.get(SHIPPED) != shipped and state in ("issued", SHIPPED):
-            transfer_ledger.advance(store, transfer_id, SHIPPED, actor="shipments feed", units=shipped, key=f"feed:{transfer_id}:shipped:{shipped}")
+            transfer_ledger.advance(
+                store, transfer_id, SHIPPED, actor="shipments feed", units=shipped, key=f"feed:{transfer_id}:shipped:{shipped}"
+            )
             count += 1
         if is_delivered and moved.get(RECEIVED) != received:
             done = transfer_ledger.advance(

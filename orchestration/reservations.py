@@ -71,7 +71,9 @@ def options_for(store: sqlite3.Connection, line: Line, region_id: str) -> tuple[
     """Nodes that could ship a line to a region, with what a unit from each costs and how many are free."""
     zones = {
         node: (cost, days)
-        for node, cost, days in store.execute("select node_id, unit_cost, delivery_days from service_zones where region_id = ?", (region_id,))
+        for node, cost, days in store.execute(
+            "select node_id, unit_cost, delivery_days from service_zones where region_id = ?", (region_id,)
+        )
     }
     found = []
     for there in available(store, line.sku_id, line.node_id):
@@ -141,7 +143,17 @@ def _free_expired(store: sqlite3.Connection) -> None:
 def _append(store: sqlite3.Connection, hold: Hold, units: int, reason: str, entry_key: str | None, node_id: str = "") -> None:
     store.execute(
         "insert into reservations (reservation_key, order_id, line_number, sku_id, node_id, units, reason, at, entry_key) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (hold.reservation_key, hold.order_id, hold.line_number, hold.sku_id, node_id or hold.node_id, units, reason, _text(_now()), entry_key),
+        (
+            hold.reservation_key,
+            hold.order_id,
+            hold.line_number,
+            hold.sku_id,
+            node_id or hold.node_id,
+            units,
+            reason,
+            _text(_now()),
+            entry_key,
+        ),
     )
 
 
@@ -164,9 +176,7 @@ def _within(store: sqlite3.Connection, key: str, act: object) -> list[Hold]:
 
 def confirm(store: sqlite3.Connection, key: str) -> list[Hold]:
     """The order is paid: its holds no longer expire."""
-    return _within(
-        store, key, lambda _: store.execute("insert or ignore into reservations_confirmed values (?, ?)", (key, _text(_now())))
-    )
+    return _within(store, key, lambda _: store.execute("insert or ignore into reservations_confirmed values (?, ?)", (key, _text(_now()))))
 
 
 def release(store: sqlite3.Connection, key: str) -> list[Hold]:
@@ -199,7 +209,8 @@ def move_with(store: sqlite3.Connection, key: str, transfer_id: str) -> list[Hol
     def act(found: list[Hold]) -> None:
         mine = [hold for hold in found if (hold.sku_id, hold.node_id) == (transfer.sku_id, transfer.origin_node_id)]
         carried = store.execute(
-            "select coalesce(sum(units), 0) from reservations where reason = ? and units > 0 and entry_key like ?", (MOVED, f"move:{transfer.transfer_id}:%")
+            "select coalesce(sum(units), 0) from reservations where reason = ? and units > 0 and entry_key like ?",
+            (MOVED, f"move:{transfer.transfer_id}:%"),
         ).fetchone()[0]
         if transfer.state not in transfer_ledger.OPEN or not mine:
             raise ReservationError(f"{transfer.transfer_id} is {transfer.state} and moves {transfer.sku_id}; it carries nothing of {key}")

@@ -58,7 +58,8 @@ class OpenMoves:
         return hashlib.sha256((self.transfers.to_csv(index=False) + self.reserved.to_csv(index=False)).encode()).hexdigest()
 
 
-_STATES = "transfer_id order_kind as_of_date sku_id origin_node_id destination_node_id mode ship_date transfer_units state"
+_STATES = """transfer_id order_kind as_of_date sku_id origin_node_id destination_node_id mode ship_date arrival_date planned_units transfer_units state
+actor reason state_date approved_units issued_units shipped_units received_units"""
 
 
 def nothing_open() -> OpenMoves:
@@ -114,8 +115,15 @@ def open_day(
     connection.execute("delete from raw.run_day")
     connection.execute(
         "insert into raw.run_day values (?, ?, ?, ?, ?, ?, ?)",
-        [row.as_of_date, row.ledger_sequence, row.input_hash, row.changed_from_date, settings.time_zone, row.event_sequence,
-         row.reservation_sequence],
+        [
+            row.as_of_date,
+            row.ledger_sequence,
+            row.input_hash,
+            row.changed_from_date,
+            settings.time_zone,
+            row.event_sequence,
+            row.reservation_sequence,
+        ],
     )
     return row
 

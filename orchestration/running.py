@@ -202,7 +202,11 @@ def _cut(settings: Settings, scratch: Settings, then: ops_store.Publication) -> 
             (then.ledger_sequence,),
         )
         for table, cut, value in (
-            ("transfer_orders", "transfer_id in (select transfer_id from source.transfer_events where event_sequence <= ?)", then.event_sequence),
+            (
+                "transfer_orders",
+                "transfer_id in (select transfer_id from source.transfer_events where event_sequence <= ?)",
+                then.event_sequence,
+            ),
             ("transfer_events", "event_sequence <= ?", then.event_sequence),
             ("reservations", "entry <= ?", then.reservation_sequence),
         ):

@@ -175,13 +175,14 @@ class GovernanceSettings(_Frozen):
     shadow: bool = Field(False, description="only watch: every line is a shadow, which nobody can approve")
     auto_approve: AutoApproval | None = Field(None, description="what is approved without anybody; empty: nothing")
     issue_within_days: int | None = Field(2, ge=0, description="stock known as of an older day is too old to issue transfers; empty: never")
-    alert_after_days: int = Field(2, ge=0, description="days after its day for which a transfer may wait for the next step before it is an exception")
 
 
 class HandOverSettings(_Frozen):
     """How issued transfers reach the systems that carry them out."""
 
-    formats: tuple[Literal["x12", "csv", "json", "people"], ...] = Field(("csv", "json", "people"), description="files written below outbox/")
+    formats: tuple[Literal["x12", "csv", "json", "people"], ...] = Field(
+        ("csv", "json", "people"), description="files written below outbox/"
+    )
     sender_id: str = Field("NODEWISE", pattern="^[A-Za-z0-9 ]{1,15}$", description="X12 interchange sender")
     receiver_id: str = Field("WMS", pattern="^[A-Za-z0-9 ]{1,15}$", description="X12 interchange receiver")
     http_url: str | None = Field(None, pattern="^https?://", description="documents are posted there as JSON; empty: not at all")

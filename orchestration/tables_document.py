@@ -20,7 +20,7 @@ _HEAD = """# Tables
 
 What BI and planners read, below `published/current/<schema>/<table>/`. Facts are partitioned by month, decisions by `as_of_date`, the rest is one
 file. `nodewise.duckdb` holds the day's decisions and marts (without the daily facts and the long quantiles) for DuckDB 1.2 and later.
-`published/ops/` holds `deliveries`, `quarantine`, `gates` and `readiness` and is refreshed even when a gate is red. Keys in bold. This page is
+`published/ops/` holds `deliveries`, `quarantine`, `gates`, `readiness`, `transfer_events`, `transfer_states` and `reservations` and is refreshed even when a gate is red. Keys in bold. This page is
 written by `python -m orchestration.tables_document`.
 """
 _OPS = """## ops
@@ -38,6 +38,22 @@ One row per rejected line, or field that a line counts without: feed, file_name,
 ### ops.gates
 
 One row per evaluation: gate, check_name, as_of_date, input_hash, verdict (pass, warn, fail), message, evaluated_at.
+
+### ops.transfer_events
+
+One row per step of a transfer or replenishment: event_sequence, transfer_id, state (proposed, shadow, approved, rejected, expired, issued, shipped,
+received, closed, cancelled), units, actor, reason, at, expected_gain and transfer_cost where other units were approved, event_key.
+
+### ops.transfer_states
+
+One row per transfer or replenishment with its newest step: what was planned (transfer_id, order_kind, as_of_date, sku_id, origin_node_id,
+destination_node_id, mode, planned_units, ship_date, arrival_date, transfer_cost, expected_gain, net_gain, reason_code, explanation) and state, units,
+actor, reason, at.
+
+### ops.reservations
+
+One row per entry of the reservation ledger: entry, reservation_key, order_id, line_number, sku_id, node_id, units (held: above 0; what ends a hold: below),
+reason (held, moved, shipped, released, expired), at, expires_at. Rows of a closed order sum to zero.
 
 ### ops.readiness
 

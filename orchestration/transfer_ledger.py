@@ -95,7 +95,9 @@ def get(store: sqlite3.Connection, transfer_id: str) -> Transfer:
     TransferStateError
         There is none, or several begin so.
     """
-    rows = store.execute("select transfer_id from transfer_orders where transfer_id between ? and ? || '~' limit 2", (transfer_id, transfer_id))
+    rows = store.execute(
+        "select transfer_id from transfer_orders where transfer_id between ? and ? || '~' limit 2", (transfer_id, transfer_id)
+    )
     found = [row[0] for row in rows]
     if len(found) != 1:
         raise TransferStateError(
@@ -136,7 +138,14 @@ def record_plan(store: sqlite3.Connection, orders: pd.DataFrame, *, as_of_date: 
     store.executemany(
         "insert into transfer_events (transfer_id, state, units, actor, reason, at, expected_gain, transfer_cost) values (?, ?, ?, 'nodewise', '', ?, ?, ?)",
         [
-            (row.transfer_id, SHADOW if row.is_shadow else PROPOSED, int(row.planned_units), at, _none(row.expected_gain), _none(row.transfer_cost))
+            (
+                row.transfer_id,
+                SHADOW if row.is_shadow else PROPOSED,
+                int(row.planned_units),
+                at,
+                _none(row.expected_gain),
+                _none(row.transfer_cost),
+            )
             for row in fresh.itertuples(index=False)
         ],
     )
@@ -210,26 +219,39 @@ def last_event(store: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def states_through(store: sqlite3.Connection, *, event_sequence: int, before_day: str, rejected_after: str) -> pd.DataFrame:
-    """What a plan has to know: transfers of earlier plans that are open at an event, and those rejected lately.
+def states_through(store: sqlite3.Connection, *, event_sequence: int, before_day: str, since_day: str) -> pd.DataFrame:
+    """What a plan has to know of earlier ones: everything open or not closed, and transfers of the last weeks whatever became of them.
 
     Parameters
     ----------
     event_sequence : int
         Later events are not looked at.
-    before_day, rejected_after : str
-        Only plans of days before the first; rejected ones only of days after the second.
+    before_day, since_day : str
+        Only plans of days before the first; what is over only of days from the second on.
     """
-    return pd.read_sql_query(
-        """select o.transfer_id, o.order_kind, o.as_of_date, o.sku_id, o.origin_node_id, o.destination_node_id, o.mode, o.ship_date,
-                  e.units as transfer_units, e.state
-           from transfer_orders o join transfer_events e on e.transfer_id = o.transfer_id
-           where e.event_sequence = (select max(event_sequence) from transfer_events where transfer_id = o.transfer_id and event_sequence <= ?)
-             and o.as_of_date < ? and (e.state in ('approved', 'issued', 'shipped') or (e.state = 'rejected' and o.as_of_date > ?))
-           order by o.transfer_id""",
-        store,
-        params=(event_sequence, before_day, rejected_after),
-    )
+    return pd.read_sql_query(_STATES, store, params={"cut": event_sequence, "before": before_day, "since": since_day})
+
+
+_STATES = """
+with known as (
+    select e.* from transfer_events e join transfer_orders o on o.transfer_id = e.transfer_id
+    where e.event_sequence <= :cut and o.as_of_date < :before
+), last as (
+    select * from known where event_sequence in (select max(event_sequence) from known group by transfer_id)
+), units as (
+    select transfer_id, max(event_sequence) filter (where state = 'approved') as approved, max(event_sequence) filter (where state = 'issued') as issued,
+        max(event_sequence) filter (where state = 'shipped') as shipped, max(event_sequence) filter (where state = 'received') as received
+    from known group by transfer_id
+)
+select o.transfer_id, o.order_kind, o.as_of_date, o.sku_id, o.origin_node_id, o.destination_node_id, o.mode, o.ship_date, o.arrival_date,
+    o.planned_units, last.units as transfer_units, last.state, last.actor, last.reason, substr(last.at, 1, 10) as state_date,
+    (select units from known where event_sequence = units.approved) as approved_units, (select units from known where event_sequence = units.issued) as issued_units,
+    (select units from known where event_sequence = units.shipped) as shipped_units, (select units from known where event_sequence = units.received) as received_units
+from transfer_orders o join last on last.transfer_id = o.transfer_id join units on units.transfer_id = o.transfer_id
+where last.state in ('approved', 'issued', 'shipped', 'received')
+   or (o.order_kind = 'transfer' and o.as_of_date >= :since and last.state in ('closed', 'cancelled', 'rejected', 'expired'))
+order by o.transfer_id
+"""
 
 
 def decide(

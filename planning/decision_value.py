@@ -22,9 +22,7 @@ from planning.twin_frames import dense_units
 from planning.twin_policies import Knowledge, order_up_to, reviews
 
 
-def decision_values(
-    *, know: Knowledge, transfers: pd.DataFrame, targets: pd.DataFrame, draws: int, day_count: int
-) -> pd.DataFrame:
+def decision_values(*, know: Knowledge, transfers: pd.DataFrame, targets: pd.DataFrame, draws: int, day_count: int) -> pd.DataFrame:
     """Cost of the next days with the plan and without, draw by draw.
 
     Parameters
@@ -73,7 +71,8 @@ def decision_values(
 def _lane_units(network: TwinNetwork, transfers: pd.DataFrame) -> NDArray[np.int64]:
     """Units of the plan on the lanes of the network, shape (n_lanes, n_skus)."""
     lane_of = {
-        (network.node_ids[o], network.node_ids[d]): i for i, (o, d) in enumerate(zip(network.lane_origin, network.lane_destination, strict=True))
+        (network.node_ids[o], network.node_ids[d]): i
+        for i, (o, d) in enumerate(zip(network.lane_origin, network.lane_destination, strict=True))
     }
     mine = transfers[transfers["sku_id"].isin(network.sku_ids)]
     units = np.zeros((len(network.lane_origin), len(network.sku_ids)), np.int64)

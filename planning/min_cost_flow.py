@@ -278,7 +278,12 @@ def _solve(
         if flow[e] > 0:
             if found < places:
                 at = first_place + found
-                lines.arc[at], lines.row[at], lines.destination[at], lines.cases[at] = arc_of[e], a + tail[e], a + head[e] // classes, flow[e]
+                lines.arc[at], lines.row[at], lines.destination[at], lines.cases[at] = (
+                    arc_of[e],
+                    a + tail[e],
+                    a + head[e] // classes,
+                    flow[e],
+                )
             found += 1
     lines.count[k] = found
 
@@ -472,9 +477,7 @@ def total_values(
 
 
 @numba.njit(cache=True)
-def most_cases(
-    k: int, r: int, j: int, arc: int, rows: Rows, curves: Curves, arcs: Arcs, limits: Limits
-) -> int:
+def most_cases(k: int, r: int, j: int, arc: int, rows: Rows, curves: Curves, arcs: Arcs, limits: Limits) -> int:
     """Most cases of SKU k that could pay for themselves on an arc from row r to row j if it were the only one. No optimum carries more."""
     if not rows.may_receive[j] or _is_blocked(limits.blocked, k * arcs.origin.size + arc):
         return 0

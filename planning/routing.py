@@ -224,7 +224,9 @@ def _programme(
     never = 1.0 + 2.0 * float(np.abs(cost).max()) + rules.split_cost
     of_order = np.unique(ship // (int(node.max()) + 1), return_inverse=True)[1]
     n_orders = int(of_order.max()) + 1
-    objective = np.r_[cost, np.full(len(ship), rules.split_cost), np.full(n_lines, never), np.full(n_orders, -rules.split_cost)]  # the first is free
+    objective = np.r_[
+        cost, np.full(len(ship), rules.split_cost), np.full(n_lines, never), np.full(n_orders, -rules.split_cost)
+    ]  # the first is free
     lines_asked = np.zeros(n_lines)
     lines_asked[line] = asked
     upper = np.r_[np.where(may, asked, 0.0), np.ones(len(ship)), lines_asked, np.ones(n_orders)]
@@ -238,7 +240,14 @@ def _programme(
         high.append(most)
         base += count
 
-    add(np.r_[line, np.arange(n_lines)], np.r_[at, n + len(ship) + np.arange(n_lines)], np.ones(n + n_lines), n_lines, lines_asked, lines_asked)
+    add(
+        np.r_[line, np.arange(n_lines)],
+        np.r_[at, n + len(ship) + np.arange(n_lines)],
+        np.ones(n + n_lines),
+        n_lines,
+        lines_asked,
+        lines_asked,
+    )
     add(np.r_[at, at], np.r_[at, n + shipment], np.r_[np.ones(n), -asked], n, np.full(n, -np.inf), np.zeros(n))
     rebate = n + len(ship) + n_lines
     add(

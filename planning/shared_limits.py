@@ -158,9 +158,7 @@ def _overruns(problem: TransferProblem, load: NDArray[np.float64]) -> bool:
     return bool((load > problem.capacity_units).any() or (sent > problem.out_units).any() or (taken > problem.into_units).any())
 
 
-def _by_prices(
-    search: _Search, paying: NDArray[np.bool_], potential: NDArray[np.float64], nothing: Certificate
-) -> Certificate:
+def _by_prices(search: _Search, paying: NDArray[np.bool_], potential: NDArray[np.float64], nothing: Certificate) -> Certificate:
     """Find prices of a low bound, and plans at them; the search has the best, the certificate is returned."""
     problem = search.problem
     has_fixed = problem.fixed_cost > 0
@@ -182,7 +180,9 @@ def _low_bound(search: _Search, start: Certificate) -> Certificate:
     n_arcs, n_nodes = len(problem.arcs.origin), len(problem.out_units)
     limit = np.concatenate([start.most_units, problem.out_units, problem.into_units])
     shared = np.isfinite(limit)
-    least = np.concatenate([np.where(start.most_units > 0, problem.fixed_cost / np.maximum(start.most_units, 1.0), 0.0), np.zeros(2 * n_nodes)])
+    least = np.concatenate(
+        [np.where(start.most_units > 0, problem.fixed_cost / np.maximum(start.most_units, 1.0), 0.0), np.zeros(2 * n_nodes)]
+    )
     found: list[Certificate] = []
 
     def bound(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -142,13 +142,17 @@ def _sku(
             if j is None or not may[arc] or not rows.may_receive[j] or rows.available_cases[r] == 0 or k * n_arcs + arc in blocked:
                 continue
             most = int(min(rows.available_cases[r], capacity[arc] // pack))
-            per_unit = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
+            per_unit = (
+                arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
+            )
             variable = p.variable(float(per_unit) * pack, most, whole=True)
             leaving.setdefault(r, []).append(variable)
             arriving.setdefault((j, int(arcs.arrival_class[arc])), []).append(variable)
             out.append((variable, arc, r, j, most))
     for r, variables in leaving.items():
-        costs = [give_cost(curves.surplus[r], c * pack, pack, curves.shortage[r], curves.holding[r]) for c in range(rows.available_cases[r])]
+        costs = [
+            give_cost(curves.surplus[r], c * pack, pack, curves.shortage[r], curves.holding[r]) for c in range(rows.available_cases[r])
+        ]
         pieces = [(p.variable(value, width, whole=False), -1.0) for value, width in _pieces(costs)]
         p.row([*((v, 1.0) for v in variables), *pieces], 0.0, 0.0)
     for (j, c), variables in arriving.items():

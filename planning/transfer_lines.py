@@ -137,7 +137,11 @@ def _next_best(
             for arc in range(arcs.start[rows.node[r]], arcs.start[rows.node[r] + 1]):
                 if arcs.destination[arc] != rows.node[destination]:
                     continue
-                freight = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
+                freight = (
+                    arcs.cost_per_unit[arc]
+                    + arcs.cost_per_kg[arc] * rows.weight_kg[r]
+                    + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
+                )
                 if arc == line_arc[at]:
                     own = give_cost(curves.surplus[r], max(given[r] - pack, 0), pack, curves.shortage[r], curves.holding[r]) / pack
                     parts[at, 0], parts[at, 1], parts[at, 2] = freight, own, price[arc]
@@ -177,7 +181,13 @@ def _added(
     for at in range(row.size):
         r, j, c = row[at], destination[at], arrival[at]
         gain[at] = receive_value(
-            curves.sellable[j, c], curves.urgent[j, c], others_received[at], units[at], curves.urgent_value[j, c], curves.later[j], curves.holding[j]
+            curves.sellable[j, c],
+            curves.urgent[j, c],
+            others_received[at],
+            units[at],
+            curves.urgent_value[j, c],
+            curves.later[j],
+            curves.holding[j],
         ) - give_cost(curves.surplus[r], others_given[at], units[at], curves.shortage[r], curves.holding[r])
 
 
@@ -200,7 +210,9 @@ def transfer_steps(told: Told, flows: Flows, lines: pd.DataFrame) -> pd.DataFram
     share = np.arange(1, _STEPS + 1) / _STEPS
     grid = np.maximum(np.ceil(most[:, None] * share).astype(np.int64), 1)
     grid = np.sort(np.concatenate([grid, planned[:, None]], axis=1), axis=1)
-    fresh = np.concatenate([np.ones((len(grid), 1), bool), grid[:, 1:] != grid[:, :-1]], axis=1) if len(grid) else np.zeros(grid.shape, bool)
+    fresh = (
+        np.concatenate([np.ones((len(grid), 1), bool), grid[:, 1:] != grid[:, :-1]], axis=1) if len(grid) else np.zeros(grid.shape, bool)
+    )
     line = np.broadcast_to(np.arange(len(flows))[:, None], grid.shape)[fresh]
     units = grid[fresh] * pack[line]
     row, destination, arc = flows.row[line], flows.destination[line], flows.arc[line]

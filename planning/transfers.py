@@ -175,7 +175,9 @@ def _committed(network: TransferLanes, positions: pd.DataFrame, open_transfers: 
     for at in np.flatnonzero(arc > np.where(np.isnan(capacity), np.inf, capacity)):
         lane = network.table.iloc[at]
         name = f"{lane['origin_node_id']} -> {lane['destination_node_id']} by {lane['mode']}"
-        problems.append(f"the departure {name} carries {capacity[at]:g} units, {arc[at]:g} are committed: {arc[at] - capacity[at]:g} too many")
+        problems.append(
+            f"the departure {name} carries {capacity[at]:g} units, {arc[at]:g} are committed: {arc[at] - capacity[at]:g} too many"
+        )
     for word, column, used in (("sends", "outbound_units_per_day", out), ("takes in", "inbound_units_per_day", into)):
         limit = _of_node(positions, network, column)
         for at in np.flatnonzero(used > limit):
@@ -194,7 +196,12 @@ def _of_node(positions: pd.DataFrame, network: TransferLanes, column: str) -> ND
 
 
 def _problem(
-    positions: pd.DataFrame, values: MarginalValues, network: TransferLanes, committed: _Committed, blocked_lines: pd.DataFrame, rules: TransferRules
+    positions: pd.DataFrame,
+    values: MarginalValues,
+    network: TransferLanes,
+    committed: _Committed,
+    blocked_lines: pd.DataFrame,
+    rules: TransferRules,
 ) -> TransferProblem:
     sku = positions["sku_id"].to_numpy()
     change = np.flatnonzero(np.r_[True, sku[1:] != sku[:-1]]) if len(sku) else np.zeros(0, np.int64)
@@ -215,7 +222,9 @@ def _problem(
     )
     table = network.table
     upward = _upward(positions)
-    climbs = np.fromiter((pair in upward for pair in zip(table["origin_node_id"], table["destination_node_id"], strict=True)), bool, len(table))
+    climbs = np.fromiter(
+        (pair in upward for pair in zip(table["origin_node_id"], table["destination_node_id"], strict=True)), bool, len(table)
+    )
     capacity = table["capacity_units_per_day"].astype(float).fillna(np.inf).to_numpy(dtype=float) - committed.arc
     running = committed.arc > 0  # an open transfer has paid the departure
     return TransferProblem(
@@ -314,7 +323,12 @@ def _certificate_row(problem: TransferProblem, certificate: Certificate, value: 
 
 
 def _limit_rows(
-    problem: TransferProblem, certificate: Certificate, network: TransferLanes, flows: Flows, committed: _Committed, as_of_date: pd.Timestamp
+    problem: TransferProblem,
+    certificate: Certificate,
+    network: TransferLanes,
+    flows: Flows,
+    committed: _Committed,
+    as_of_date: pd.Timestamp,
 ) -> pd.DataFrame:
     """What is shared: every departure, and every node that has a limit."""
     load = flows.load(len(problem.arcs.origin))

@@ -72,7 +72,7 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
 
     opened = {
         RUN_DAY: "One row: the day of the plan, the last delivery and ledger entry it knows, and the first day whose facts change.",
-        STATES: "One row per transfer of an earlier plan that is open when the day begins, or that was rejected lately.",
+        STATES: "One row per transfer or replenishment of an earlier plan that is open when the day begins, and per transfer of the last two months.",
         RESERVED: "One row per SKU and node of which units are reserved for orders when the day begins.",
     }
 
@@ -86,7 +86,7 @@ def build_feeds(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
     def raw_run_day(context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]) -> Iterator[dg.MaterializeResult]:
         with deployment.ops() as store:
             deliveries = ops_store.deliveries(store)
-            moves = open_moves(store, deployment.settings, as_of_date(context))
+            moves = open_moves(store, as_of_date(context))
         with deployment.warehouse() as warehouse:
             day = run_day.open_day(warehouse, deployment.settings, deliveries, as_of_date(context), moves)
         window = (day.as_of_date - day.changed_from_date).days + 1

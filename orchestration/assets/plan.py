@@ -200,7 +200,10 @@ _OPEN = """
 select transfer_id, sku_id, origin_node_id, destination_node_id, mode, ship_date, transfer_units from intermediate.int_open_transfers
 where order_kind <> 'supplier_order' and state <> 'shipped' order by transfer_id
 """
-_REJECTED = "select distinct sku_id, origin_node_id, destination_node_id from raw.transfer_states where state = 'rejected' and order_kind = 'transfer' order by all"
+_REJECTED = """
+select distinct sku_id, origin_node_id, destination_node_id from staging.stg_ops__transfer_states
+where state = 'rejected' and order_kind = 'transfer' and as_of_date > $day::date - $days::int order by all
+"""
 _RETURNED = """
 select sku_id, node_id, condition, sum(returned_units)::bigint as returned_units from staging.stg_wms__returns
 where business_date = ? group by all having sum(returned_units) > 0 order by all
@@ -258,7 +261,7 @@ def _transfers(
         units_per_day=inputs.units_per_day,
         lanes=inputs.lanes,
         open_transfers=warehouse.execute(_OPEN).df(),
-        blocked_lines=warehouse.execute(_REJECTED).df(),
+        blocked_lines=warehouse.execute(_REJECTED, {"day": day.as_of_date, "days": settings.planning.rejected_days}).df(),
         as_of_date=pd.Timestamp(day.as_of_date),
         rules=transfer_rules(settings.planning),
     )
@@ -286,7 +289,9 @@ def _disposition_metadata(rows: pd.DataFrame, returned: pd.DataFrame) -> dict:
 def _binding(limits: pd.DataFrame) -> pd.DataFrame:
     """Departures and nodes whose price is not zero, dearest first."""
     shown = ["limit_kind", "origin_node_id", "destination_node_id", "mode", "limit_units", "used_units", "fixed_cost", "price_per_unit"]
-    dear = limits[limits["price_per_unit"] > 0].sort_values(["price_per_unit", "origin_node_id", "destination_node_id"], ascending=[False, True, True])
+    dear = limits[limits["price_per_unit"] > 0].sort_values(
+        ["price_per_unit", "origin_node_id", "destination_node_id"], ascending=[False, True, True]
+    )
     return dear[shown].head(15).round(3)
 
 

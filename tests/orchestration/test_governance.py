@@ -125,7 +125,10 @@ def test_stock_sold_since_the_plan_shrinks_a_transfer_or_cancels_it(tmp_path: Pa
 def test_two_transfers_do_not_share_the_last_units(tmp_path: Path) -> None:
     made = opened(tmp_path, [order(1, sku_id="s"), order(2, sku_id="s", destination_node_id="other")], {("s", "hub"): 14})
     issued(made, ["t0001", "t0002"])
-    assert sorted(states(made).values()) == [("cancelled", 12), ("issued", 12)] or sorted(states(made).values()) == [("issued", 12), ("cancelled", 12)]
+    assert sorted(states(made).values()) == [("cancelled", 12), ("issued", 12)] or sorted(states(made).values()) == [
+        ("issued", 12),
+        ("cancelled", 12),
+    ]
 
 
 def test_nothing_is_issued_on_a_red_gate_or_stale_stock(tmp_path: Path) -> None:
@@ -156,7 +159,9 @@ def test_what_is_inside_the_band_is_approved_by_the_policy(tmp_path: Path) -> No
 
 # ---------------------------------------------------------------------------------------------------------- documents
 def test_lines_of_a_departure_are_one_document_written_once_in_every_format(tmp_path: Path) -> None:
-    made = opened(tmp_path, [order(1), order(2), order(3, destination_node_id="other")], hand_over={"formats": ["x12", "csv", "json", "people"]})
+    made = opened(
+        tmp_path, [order(1), order(2), order(3, destination_node_id="other")], hand_over={"formats": ["x12", "csv", "json", "people"]}
+    )
     assert len(issued(made, ["t0001", "t0002", "t0003"]).documents) == 2
     first, again = outbox.send(made), outbox.send(made)
     assert (len(first.sent), again.sent, first.problems) == (8, [], [])

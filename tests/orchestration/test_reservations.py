@@ -172,7 +172,9 @@ def test_the_service_wants_its_token_and_says_what_is_wrong(service: tuple[Servi
     assert api.call("POST", "/reservations", asked("o", 99))[0] == 409
     assert api.call("POST", "/reservations", asked("o", 0))[0] == 422
     assert api.call("DELETE", "/reservations/never")[0] == 422
-    status, nodes = api.call("POST", "/routes", {"order_id": "o", "region_id": "r", "lines": [{"line_number": 1, "sku_id": "s", "units": 3}]})
+    status, nodes = api.call(
+        "POST", "/routes", {"order_id": "o", "region_id": "r", "lines": [{"line_number": 1, "sku_id": "s", "units": 3}]}
+    )
     assert (status, {n["node_id"]: n["routed_units"] for n in nodes["nodes"]}) == (200, {"hub": 0, "shop": 3})
 
 

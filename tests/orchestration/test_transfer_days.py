@@ -24,13 +24,15 @@ class Company:
         self.rng, self.made = np.random.default_rng(seed), deployment(folder)
         self.shelf = {(s, n): int(self.rng.integers(0, 60)) for s in SKUS for n in NODES}
         self.began, self.supplied, self.sold, self.found = sum(self.shelf.values()), 0, 0, 0
-        self.rolling: list[tuple[int, str, tuple[str, str], int, bool]] = []  # day due, transfer, shelf, units, whether it is the last of it
+        self.rolling: list[
+            tuple[int, str, tuple[str, str], int, bool]
+        ] = []  # day due, transfer, shelf, units, whether it is the last of it
         self.advices = 0
 
     def open_moves(self, day: dt.date) -> pd.DataFrame:
         with self.made.ops() as store:
             states = transfer_ledger.states_through(
-                store, event_sequence=transfer_ledger.last_event(store), before_day=day.isoformat(), rejected_after="0000"
+                store, event_sequence=transfer_ledger.last_event(store), before_day=day.isoformat(), since_day="0000"
             )
         return states[states["state"].isin(transfer_ledger.OPEN)]
 
@@ -54,16 +56,36 @@ class Company:
 
     def enter(self, day: dt.date, lines: pd.DataFrame) -> list[str]:
         """Record, approve and issue the lines."""
-        names = ["transfer_id", "sku_id", "origin_node_id", "destination_node_id", "mode", "transfer_cost", "expected_gain", "net_gain", "reason_code", "explanation"]
+        names = [
+            "transfer_id",
+            "sku_id",
+            "origin_node_id",
+            "destination_node_id",
+            "mode",
+            "transfer_cost",
+            "expected_gain",
+            "net_gain",
+            "reason_code",
+            "explanation",
+        ]
         dates = {name: lines[name].astype(str) for name in ("ship_date", "arrival_date")}
-        orders = lines[names].assign(order_kind="transfer", as_of_date=day.isoformat(), planned_units=lines["transfer_units"], case_pack_units=1, is_shadow=0, **dates)
+        orders = lines[names].assign(
+            order_kind="transfer",
+            as_of_date=day.isoformat(),
+            planned_units=lines["transfer_units"],
+            case_pack_units=1,
+            is_shadow=0,
+            **dates,
+        )
         with self.made.ops() as store:
             transfer_ledger.record_plan(store, orders, as_of_date=day.isoformat())
             availability.record_stock(store, stock(self.shelf), ZONES, as_of_date=day.isoformat(), at=transfer_ledger.now())
             store.commit()
             transfer_ledger.decide(store, lines["transfer_id"].tolist(), "approved", actor="ann")
         ids = lines["transfer_id"].tolist()
-        return [t.transfer_id for t in handover.issue(self.made, ids, actor="ann", today=day).transfers if t.state == "issued"] if ids else []
+        return (
+            [t.transfer_id for t in handover.issue(self.made, ids, actor="ann", today=day).transfers if t.state == "issued"] if ids else []
+        )
 
     def advise(self, transfer_id: str, state: str, units: int) -> None:
         self.advices += 1

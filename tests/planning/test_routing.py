@@ -88,7 +88,9 @@ def days(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dic
 def test_all_open_orders_together_cost_what_trying_everything_finds(day: tuple) -> None:
     asked, zone, there, capacity = day
     rows = route(asked, zone, there, capacity=capacity)
-    price = {(r.sku_id, r.node_id): zone.set_index("node_id")["final_mile_cost_per_unit"][r.node_id] + r.unit_value for r in there.itertuples()}
+    price = {
+        (r.sku_id, r.node_id): zone.set_index("node_id")["final_mile_cost_per_unit"][r.node_id] + r.unit_value for r in there.itertuples()
+    }
     have = {(r.sku_id, r.node_id): r.available_units for r in there.itertuples()}
     lines = list(asked.itertuples(index=False))
 
@@ -107,7 +109,9 @@ def test_all_open_orders_together_cost_what_trying_everything_finds(day: tuple) 
     ways = [[(a, b) for a in range(r.open_units + 1) for b in range(r.open_units + 1 - a)] for r in lines]
     tried = []
     for picks in itertools.product(*ways):
-        plan = {(r.order_id, r.line_number, node): n for r, pick in zip(lines, picks, strict=True) for node, n in zip("ab", pick, strict=True)}
+        plan = {
+            (r.order_id, r.line_number, node): n for r, pick in zip(lines, picks, strict=True) for node, n in zip("ab", pick, strict=True)
+        }
         found = judged(plan)
         if found is not None:
             tried.append(found)

@@ -71,7 +71,13 @@ def plans_of_sku(p: TransferProblem, k: int) -> list[tuple[float, np.ndarray]]:
             if received[n]:
                 c = days[n].pop()
                 total += receive_value(
-                    curves.sellable[r, c], curves.urgent[r, c], 0, int(received[n]), curves.urgent_value[r, c], curves.later[r], curves.holding[r]
+                    curves.sellable[r, c],
+                    curves.urgent[r, c],
+                    0,
+                    int(received[n]),
+                    curves.urgent_value[r, c],
+                    curves.later[r],
+                    curves.holding[r],
                 )
         out.append((total, load))
     return out

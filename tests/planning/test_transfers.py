@@ -59,17 +59,23 @@ def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, ho
         unit_cost=np.ones(n),
         penalty_cost_per_unit=np.zeros(n),
         holding_cost_rate_per_year=np.full(n, holding * 365 / 7),
-        holding_days=np.full(n, 7.0), ageing_cost_per_unit=np.zeros(n),
+        holding_days=np.full(n, 7.0),
+        ageing_cost_per_unit=np.zeros(n),
         later_cost_per_unit=np.full(n, later),
         rescue_cost_per_unit=np.full((n, sampled.before_arrival_units.shape[1]), np.inf),
     )
 
 
 EFFORT = Effort(price_rounds=40, lane_trials=100, exact_moves=5_000, exact_nodes=2_000)
-NO_OPEN, NO_BLOCKED = pd.DataFrame(columns=list(OPEN_TRANSFERS.fields)), pd.DataFrame(columns=["sku_id", "origin_node_id", "destination_node_id"])
+NO_OPEN, NO_BLOCKED = (
+    pd.DataFrame(columns=list(OPEN_TRANSFERS.fields)),
+    pd.DataFrame(columns=["sku_id", "origin_node_id", "destination_node_id"]),
+)
 
 
-def rules(least: float = 0.0, shipment: float = 0.0, cool_down: int = 0, pilot_only: bool = False, effort: Effort = EFFORT) -> TransferRules:
+def rules(
+    least: float = 0.0, shipment: float = 0.0, cool_down: int = 0, pilot_only: bool = False, effort: Effort = EFFORT
+) -> TransferRules:
     return TransferRules(least, shipment, cool_down, pilot_only, effort)
 
 

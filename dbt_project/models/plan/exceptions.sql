@@ -4,6 +4,8 @@ with found as (
     union all
     select * from {{ ref('int_movement_exceptions_found') }}
     union all
+    select * from {{ ref('int_transfer_exceptions_found') }}
+    union all
     select * from {{ ref('int_delivery_exceptions_found') }}
 )
 
