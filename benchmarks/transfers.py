@@ -6,6 +6,8 @@ the table says; OR-Tools and networkx are no dependencies of nodewise and are le
 
 import argparse
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +16,8 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
+from planning.flow_arrays import Arcs, Rows, give_cost, receive_value
 from planning.marginal_value import MarginalValues
-from planning.min_cost_flow import Arcs, Rows, give_cost, receive_value
 from planning.shared_limits import Effort, coordinate
 from planning.transfer_problem import TransferProblem, solve_apart, worth
 
@@ -29,10 +31,14 @@ def instance(nodes: int, skus: int) -> TransferProblem:
     """Every SKU at every node, a lane between any two, demand of a gamma-Poisson, stock that fits it badly."""
     rng = np.random.default_rng(1)
     rows = skus * nodes
-    demand = rng.poisson(rng.gamma(1.5, 2.0, (rows, 1)), (rows, PATHS)).astype(np.int32)
     stock = rng.poisson(rng.gamma(1.2, 3.0, rows)).astype(np.int64)
-    sellable = np.sort(np.maximum(demand - stock[:, None].astype(np.int32), 0), axis=1)[:, None]
-    surplus = np.sort(np.maximum(stock[:, None].astype(np.int32) - demand, 0), axis=1)
+    sellable, surplus = np.empty((rows, 1, PATHS), np.int32), np.empty((rows, PATHS), np.int32)
+    for at in range(0, rows, 50_000):  # in parts, so that memory is the problem's and not its making's
+        part = slice(at, at + 50_000)
+        have = stock[part, None].astype(np.int32)
+        demand = rng.poisson(rng.gamma(1.5, 2.0, (len(have), 1)), (len(have), PATHS)).astype(np.int32)
+        sellable[part, 0] = np.sort(np.maximum(demand - have, 0), axis=1)
+        surplus[part] = np.sort(np.maximum(have - demand, 0), axis=1)
     shortage = np.full(rows, SHORTAGE)
     values = MarginalValues(sellable, sellable, surplus, shortage, shortage, np.full(rows, HOLDING), shortage[:, None].copy())
     origin, destination = np.nonzero(~np.eye(nodes, dtype=bool))
@@ -171,17 +177,22 @@ def _timed(peer: Callable[[TransferProblem, int], float], p: TransferProblem, sk
     return f"{seconds:,.1f} s{'' if skus == of else f' (from {skus})'}, off by {abs(found - ours) / max(1.0, abs(ours)):.0e}|{seconds}"
 
 
+def table_line(nodes: int, skus: int) -> None:
+    """Print one line of the uncoupled table."""
+    p = instance(nodes, skus)
+    seconds, _ = kernel(p, skus)
+    line = f"{nodes:>4} x {skus:>7,} {seconds:9.3f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9,.0f}"
+    for peer, most in ((scipy_linprog, 20_000), (or_tools, 40_000), (networkx, 2_000)):
+        said, _, raw = _timed(peer, p, max(1, min(skus, most // nodes)), skus).partition("|")
+        line += f"  {said:36} {float(raw) / seconds if raw else float('nan'):6,.0f}"
+    print(line, flush=True)
+
+
 def table(sizes: tuple[tuple[int, int], ...]) -> None:
-    """Print the uncoupled table."""
-    print(f"{'nodes x SKUs':>14} {'kernel s':>9} {'peak MiB':>9}  {'scipy linprog, one block':36} {'ratio':>6}  {'OR-Tools, one graph':36} {'ratio':>6}  {'networkx':36} {'ratio':>6}")  # fmt: skip
+    """Print the uncoupled table, each size in a process of its own, whose peak memory is its own too."""
+    print(f"{'nodes x SKUs':>14} {'kernel s':>9} {'peak MiB':>9}  {'scipy linprog, one block':36} {'ratio':>6}  {'OR-Tools, one graph':36} {'ratio':>6}  {'networkx':36} {'ratio':>6}", flush=True)  # fmt: skip
     for nodes, skus in sizes:
-        p = instance(nodes, skus)
-        seconds, _ = kernel(p, skus)
-        line = f"{nodes:>4} x {skus:>7,} {seconds:9.3f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9,.0f}"
-        for peer, most in ((scipy_linprog, 20_000), (or_tools, 40_000), (networkx, 2_000)):
-            said, _, raw = _timed(peer, p, max(1, min(skus, most // nodes)), skus).partition("|")
-            line += f"  {said:36} {float(raw) / seconds if raw else float('nan'):6,.0f}"
-        print(line)
+        subprocess.run([sys.executable, "-m", "benchmarks.transfers", "--one", str(nodes), str(skus)], check=True)
 
 
 def coupled(nodes: int, skus: int) -> None:
@@ -243,7 +254,12 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--small", action="store_true", help="only 20 nodes, 1,000 and 10,000 SKUs")
-    small = parser.parse_args().small
+    parser.add_argument("--one", nargs=2, type=int, help="one size of the first table")
+    chosen = parser.parse_args()
+    if chosen.one:
+        table_line(*chosen.one)
+        return
+    small = chosen.small
     table(((20, 1_000), (20, 10_000)) if small else SIZES)
     print()
     for nodes, skus in ((20, 1_000), (20, 10_000)) if small else ((5, 10_000), (20, 1_000), (20, 10_000), (20, 50_000), (100, 1_000)):

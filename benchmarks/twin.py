@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from orchestration.decisions import DayInputs, read_inputs
 from orchestration.deployment import Deployment
 from orchestration.landing import land_inbox
+from orchestration.rules import morning_rules
 from orchestration.run_day import read_day
 from orchestration.running import run_day
 from orchestration.service_trial import knowledge
 from orchestration.settings import Settings, load_settings
-from orchestration.rules import morning_rules
 from orchestration.warehouse import open_warehouse
 from planning.clairvoyant import clairvoyant_bound
 from planning.lead_times import LeadTimes

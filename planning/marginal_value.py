@@ -30,9 +30,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planning.flow_arrays import Curves
 from planning.frames import MARGINAL_VALUES
 from planning.lead_time_demand import LeadTimeDemand
-from planning.min_cost_flow import Curves
 from planning.transfer_lanes import TransferLanes, ways_in
 
 DAYS_PER_YEAR = 365.0

@@ -1,7 +1,7 @@
 """Exact transport of one SKU between nodes with concave values at both ends, compiled.
 
 Belongs here: successive shortest paths from origins to destinations, for every SKU alone or one after another within limits that they share.
-Does not: what the numbers mean (`transfers.py`), what shared limits are worth (`shared_limits.py`). Cost grows linearly with SKUs.
+Does not: the arrays (`flow_arrays.py`), what the numbers mean (`transfers.py`), what shared limits are worth (`shared_limits.py`). Cost grows linearly with SKUs.
 
 Notes
 -----
@@ -15,205 +15,27 @@ on one of those days only; where the ends taken apart would use several, the one
 taken apart is never below what both together are worth, so it is a bound.
 """
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from planning.flow_arrays import (
+    Arcs,
+    Curves,
+    Limits,
+    Lines,
+    Rows,
+    above,
+    advance,
+    give_cost,
+    is_blocked,
+    receive_from,
+    receive_value,
+    width,
+)
+
 _TOLERANCE = 1e-9
 FAR = 1e300
-_UNLIMITED = 1 << 40
-
-
-class Rows(NamedTuple):
-    """SKU-nodes, rows of a SKU together.
-
-    Parameters
-    ----------
-    start : ndarray of int, shape (n_skus + 1,)
-    node, available_cases, pack : ndarray of int, shape (n_rows,)
-    weight_kg, carry_cost_per_unit_day : ndarray of shape (n_rows,)
-    may_receive : ndarray of bool, shape (n_rows,)
-    """
-
-    start: NDArray[np.int64]
-    node: NDArray[np.int64]
-    available_cases: NDArray[np.int64]
-    pack: NDArray[np.int64]
-    weight_kg: NDArray[np.float64]
-    carry_cost_per_unit_day: NDArray[np.float64]
-    may_receive: NDArray[np.bool_]
-
-
-class Curves(NamedTuple):
-    """What units are worth, row by row; see `marginal_value.MarginalValues` for the meaning.
-
-    Parameters
-    ----------
-    surplus : ndarray of int32, shape (n_rows, n_paths)
-    sellable, urgent : ndarray of int32, shape (n_rows, n_classes, n_paths)
-    shortage, later, holding : ndarray of shape (n_rows,)
-    urgent_value : ndarray of shape (n_rows, n_classes)
-    """
-
-    surplus: NDArray[np.int32]
-    sellable: NDArray[np.int32]
-    urgent: NDArray[np.int32]
-    shortage: NDArray[np.float64]
-    later: NDArray[np.float64]
-    holding: NDArray[np.float64]
-    urgent_value: NDArray[np.float64]
-
-
-class Arcs(NamedTuple):
-    """Lanes that can be used, sorted by origin.
-
-    Parameters
-    ----------
-    start : ndarray of int, shape (n_nodes + 1,)
-        First arc of each origin.
-    origin, destination, arrival_class : ndarray of int, shape (n_arcs,)
-    cost_per_unit, cost_per_kg, carry_days : ndarray of shape (n_arcs,)
-    """
-
-    start: NDArray[np.int64]
-    origin: NDArray[np.int64]
-    destination: NDArray[np.int64]
-    arrival_class: NDArray[np.int64]
-    cost_per_unit: NDArray[np.float64]
-    cost_per_kg: NDArray[np.float64]
-    carry_days: NDArray[np.float64]
-
-
-class Limits(NamedTuple):
-    """Units that arcs may still carry, nodes still send and take in; and pairs of SKU and arc that may not be used, sorted.
-
-    Parameters
-    ----------
-    arc, out, into : ndarray of int, shape (n_arcs,), (n_nodes,), (n_nodes,)
-    blocked : ndarray of int, shape (n,)
-        Of SKU number x number of arcs + arc.
-    """
-
-    arc: NDArray[np.int64]
-    out: NDArray[np.int64]
-    into: NDArray[np.int64]
-    blocked: NDArray[np.int64]
-
-
-class Lines(NamedTuple):
-    """What the solver found, in places of its own for every SKU: ``count`` of them are filled.
-
-    Parameters
-    ----------
-    count : ndarray of int, shape (n_skus,)
-    arc, row, destination, cases : ndarray of int, shape (n_places,)
-    bound : ndarray of shape (n_skus,)
-        Optimum at the prices, each day of arrival taken apart.
-    """
-
-    count: NDArray[np.int64]
-    arc: NDArray[np.int64]
-    row: NDArray[np.int64]
-    destination: NDArray[np.int64]
-    cases: NDArray[np.int64]
-    bound: NDArray[np.float64]
-
-
-def unlimited(n_arcs: int, n_nodes: int) -> Limits:
-    """Limits that bind nobody."""
-    none = np.zeros(0, np.int64)
-    return Limits(np.full(n_arcs, _UNLIMITED), np.full(n_nodes, _UNLIMITED), np.full(n_nodes, _UNLIMITED), none)
-
-
-@numba.njit(cache=True)
-def _above(ordered: NDArray[np.int32], k: int) -> int:
-    """Number of entries of an ascending array that are <= k."""
-    low, high = 0, ordered.size
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] <= k:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@numba.njit(cache=True)
-def give_cost(surplus: NDArray[np.int32], k: int, pack: int, shortage: float, holding: float) -> float:
-    """Cost of giving units k + 1 … k + pack: a sale is lost where they were not idle, else holding is saved."""
-    total = 0.0
-    for unit in range(k, k + pack):
-        lost = _above(surplus, unit) / surplus.size
-        total += shortage * lost - holding * (1.0 - lost)
-    return total
-
-
-@numba.njit(cache=True)
-def receive_value(
-    sellable: NDArray[np.int32], urgent: NDArray[np.int32], k: int, pack: int, urgent_value: float, later: float, holding: float
-) -> float:
-    """Value of receiving units k + 1 … k + pack: what waiting would lose where it would, ``later`` where it would not, else holding is paid."""
-    total = 0.0
-    for unit in range(k, k + pack):
-        idle = _above(sellable, unit) / sellable.size
-        total += later * (1.0 - idle) - holding * idle
-        if later < urgent_value:
-            total += (urgent_value - later) * (1.0 - _above(urgent, unit) / urgent.size)
-    return total
-
-
-@numba.njit(cache=True)
-def _advance(ordered: NDArray[np.int32], at: int, k: int) -> int:
-    """Number of entries that are <= k, which is not below ``at``."""
-    while at < ordered.size and ordered[at] <= k:
-        at += 1
-    return at
-
-
-@numba.njit(cache=True)
-def _give_at(surplus: NDArray[np.int32], at: int, k: int, pack: int, shortage: float, holding: float) -> float:
-    """`give_cost` where ``at`` entries of the surplus are <= k."""
-    total = 0.0
-    for unit in range(k, k + pack):
-        at = _advance(surplus, at, unit)
-        lost = at / surplus.size
-        total += shortage * lost - holding * (1.0 - lost)
-    return total
-
-
-@numba.njit(cache=True)
-def _receive_at(
-    sellable: NDArray[np.int32], urgent: NDArray[np.int32], at: int, urgent_at: int, k: int, pack: int, urgent_value: float, later: float,
-    holding: float,
-) -> float:  # fmt: skip
-    """`receive_value` where so many entries are <= k."""
-    total = 0.0
-    for unit in range(k, k + pack):
-        at = _advance(sellable, at, unit)
-        idle = at / sellable.size
-        total += later * (1.0 - idle) - holding * idle
-        if later < urgent_value:
-            urgent_at = _advance(urgent, urgent_at, unit)
-            total += (urgent_value - later) * (1.0 - urgent_at / urgent.size)
-    return total
-
-
-@numba.njit(cache=True)
-def _width(ordered: NDArray[np.int32], at: int, k: int, pack: int) -> int:
-    """Cases for which the value of one more case stays what it is at k units, below which ``at`` entries lie."""
-    if at == ordered.size:
-        return _UNLIMITED
-    return max(1, (ordered[at] - k) // pack)
-
-
-@numba.njit(cache=True)
-def _is_blocked(blocked: NDArray[np.int64], code: int) -> bool:
-    if blocked.size == 0:
-        return False
-    at = np.searchsorted(blocked, code)
-    return at < blocked.size and blocked[at] == code
 
 
 @numba.njit(cache=True)
@@ -258,7 +80,7 @@ def _solve(
                 )  # fmt: skip
             cost = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[a + i] + price[arc]
             cost = (cost + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[a + i]) * pack
-            if gain[slot] - give[i] - cost <= _TOLERANCE or _is_blocked(limits.blocked, k * arcs.origin.size + arc):
+            if gain[slot] - give[i] - cost <= _TOLERANCE or is_blocked(limits.blocked, k * arcs.origin.size + arc):
                 continue
             arc_of[m], tail[m], head[m], length[m], cap[m] = arc, i, slot, cost, limits.arc[arc] // pack
             m += 1
@@ -327,13 +149,13 @@ def _augment(
     for e in range(m):
         i, s = tail[e], head[e]
         if give[i] >= FAR:
-            give_at[i] = _above(curves.surplus[a + i], 0)
-            give[i] = _give_at(curves.surplus[a + i], give_at[i], 0, pack, curves.shortage[a + i], curves.holding[a + i])
+            give_at[i] = above(curves.surplus[a + i], 0)
+            give[i] = give_from(curves.surplus[a + i], give_at[i], 0, pack, curves.shortage[a + i], curves.holding[a + i])
         if gain[s] <= -FAR and not closed[s]:
             j, c = s // classes, s % classes
             room[s] = limits.into[rows.node[a + j]] // pack
-            gain_at[s], urgent_at[s] = _above(curves.sellable[a + j, c], 0), _above(curves.urgent[a + j, c], 0)
-            gain[s] = _receive_at(
+            gain_at[s], urgent_at[s] = above(curves.sellable[a + j, c], 0), above(curves.urgent[a + j, c], 0)
+            gain[s] = receive_from(
                 curves.sellable[a + j, c], curves.urgent[a + j, c], gain_at[s], urgent_at[s], 0, pack, curves.urgent_value[a + j, c],
                 curves.later[a + j], curves.holding[a + j],
             )  # fmt: skip
@@ -375,9 +197,9 @@ def _augment(
         if best < 0:
             return total
         j, c = best // classes, best % classes
-        amount = _width(curves.sellable[a + j, c], gain_at[best], received[best] * pack, pack)
+        amount = width(curves.sellable[a + j, c], gain_at[best], received[best] * pack, pack)
         if curves.later[a + j] < curves.urgent_value[a + j, c]:
-            amount = min(amount, _width(curves.urgent[a + j, c], urgent_at[best], received[best] * pack, pack))
+            amount = min(amount, width(curves.urgent[a + j, c], urgent_at[best], received[best] * pack, pack))
         amount = min(amount, room[best] - received[best])
         s = best
         while True:
@@ -385,7 +207,7 @@ def _augment(
             i = tail[e]
             amount = min(amount, cap[e] - flow[e])
             if origin_from[i] < 0:
-                amount = min(amount, _width(curves.surplus[a + i], give_at[i], given[i] * pack, pack), out_cap[i] - given[i])
+                amount = min(amount, width(curves.surplus[a + i], give_at[i], given[i] * pack, pack), out_cap[i] - given[i])
                 break
             amount = min(amount, flow[origin_from[i]])
             s = head[origin_from[i]]
@@ -399,8 +221,8 @@ def _augment(
             flow[e] += amount
             if origin_from[i] < 0:
                 given[i] += amount
-                give_at[i] = _advance(curves.surplus[a + i], give_at[i], given[i] * pack)
-                give[i] = _give_at(curves.surplus[a + i], give_at[i], given[i] * pack, pack, curves.shortage[a + i], curves.holding[a + i])
+                give_at[i] = advance(curves.surplus[a + i], give_at[i], given[i] * pack)
+                give[i] = give_from(curves.surplus[a + i], give_at[i], given[i] * pack, pack, curves.shortage[a + i], curves.holding[a + i])
                 break
             back = origin_from[i]
             flow[back] -= amount
@@ -414,9 +236,9 @@ def _augment(
         total += amount * best_gain
         worth[best] += amount * best_gain
         received[best] += amount
-        gain_at[best] = _advance(curves.sellable[a + j, c], gain_at[best], received[best] * pack)
-        urgent_at[best] = _advance(curves.urgent[a + j, c], urgent_at[best], received[best] * pack)
-        gain[best] = _receive_at(
+        gain_at[best] = advance(curves.sellable[a + j, c], gain_at[best], received[best] * pack)
+        urgent_at[best] = advance(curves.urgent[a + j, c], urgent_at[best], received[best] * pack)
+        gain[best] = receive_from(
             curves.sellable[a + j, c], curves.urgent[a + j, c], gain_at[best], urgent_at[best], received[best] * pack, pack,
             curves.urgent_value[a + j, c], curves.later[a + j], curves.holding[a + j],
         )  # fmt: skip
@@ -455,84 +277,3 @@ def solve_in_turn(
             if sign > 0:
                 _solve(k, rows, curves, arcs, price, left, local, lines, first, places)
                 lines.count[k] = min(lines.count[k], places)
-
-
-@numba.njit(cache=True)
-def total_values(
-    given_units: NDArray[np.int64], received_units: NDArray[np.int64], arrival_class: NDArray[np.int64], curves: Curves
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Total cost of what each row gives and total value of what it receives in its class of arrival."""
-    lost = np.zeros(given_units.size)
-    won = np.zeros(given_units.size)
-    for r in range(given_units.size):
-        if given_units[r] > 0:
-            lost[r] = give_cost(curves.surplus[r], 0, given_units[r], curves.shortage[r], curves.holding[r])
-        if received_units[r] > 0:
-            c = arrival_class[r]
-            won[r] = receive_value(
-                curves.sellable[r, c], curves.urgent[r, c], 0, received_units[r], curves.urgent_value[r, c], curves.later[r],
-                curves.holding[r],
-            )  # fmt: skip
-    return lost, won
-
-
-@numba.njit(cache=True)
-def most_cases(k: int, r: int, j: int, arc: int, rows: Rows, curves: Curves, arcs: Arcs, limits: Limits) -> int:
-    """Most cases of SKU k that could pay for themselves on an arc from row r to row j if it were the only one. No optimum carries more."""
-    if not rows.may_receive[j] or _is_blocked(limits.blocked, k * arcs.origin.size + arc):
-        return 0
-    pack, c = rows.pack[r], arcs.arrival_class[arc]
-    cost = arcs.cost_per_unit[arc] + arcs.cost_per_kg[arc] * rows.weight_kg[r] + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
-    low, high = 0, min(rows.available_cases[r], limits.arc[arc] // pack)
-    while low < high:
-        m = (low + high + 1) // 2
-        net = receive_value(
-            curves.sellable[j, c], curves.urgent[j, c], (m - 1) * pack, pack, curves.urgent_value[j, c], curves.later[j], curves.holding[j]
-        )
-        net -= give_cost(curves.surplus[r], (m - 1) * pack, pack, curves.shortage[r], curves.holding[r]) + cost * pack
-        if net > _TOLERANCE:
-            low = m
-        else:
-            high = m - 1
-    return low
-
-
-@numba.njit(cache=True)
-def paying_units(
-    skus: NDArray[np.int64], rows: Rows, curves: Curves, arcs: Arcs, limits: Limits
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which of some SKUs could pay on each arc, shape (len(skus), n_arcs), and the sum of their `most_cases` in units, shape (n_arcs,)."""
-    out, total = np.zeros((skus.size, arcs.origin.size), np.bool_), np.zeros(arcs.origin.size)
-    local = np.full(arcs.start.size - 1, -1, np.int64)
-    for x in range(skus.size):
-        a, b = rows.start[skus[x]], rows.start[skus[x] + 1]
-        for r in range(a, b):
-            local[rows.node[r]] = r
-        for r in range(a, b):
-            for arc in range(arcs.start[rows.node[r]], arcs.start[rows.node[r] + 1]):
-                j = local[arcs.destination[arc]]
-                if j >= 0 and rows.available_cases[r] > 0:
-                    cases = most_cases(skus[x], r, j, arc, rows, curves, arcs, limits)
-                    out[x, arc] = cases > 0
-                    total[arc] += cases * rows.pack[r]
-        for r in range(a, b):
-            local[rows.node[r]] = -1
-    return out, total
-
-
-@numba.njit(cache=True)
-def skus_on_arcs(skus: NDArray[np.int64], rows: Rows, arcs: Arcs) -> NDArray[np.bool_]:
-    """Which of some SKUs stand at both ends of each arc and could leave; shape (len(skus), n_arcs)."""
-    out = np.zeros((skus.size, arcs.origin.size), np.bool_)
-    here = np.zeros(arcs.start.size - 1, np.bool_)
-    for x in range(skus.size):
-        a, b = rows.start[skus[x]], rows.start[skus[x] + 1]
-        for r in range(a, b):
-            here[rows.node[r]] = True
-        for r in range(a, b):
-            if rows.available_cases[r] > 0:
-                for arc in range(arcs.start[rows.node[r]], arcs.start[rows.node[r] + 1]):
-                    out[x, arc] = here[arcs.destination[arc]]
-        for r in range(a, b):
-            here[rows.node[r]] = False
-    return out

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planning.flow_arrays import give_cost, receive_value
 from planning.frames import RETURN_DISPOSITIONS
 from planning.marginal_value import DAYS_PER_YEAR, MarginalValues
-from planning.min_cost_flow import give_cost, receive_value
 from planning.transfer_lanes import cheapest_modes
 
 SALEABLE, REFURBISH, SCRAP = "saleable", "refurbish", "scrap"

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from planning import min_cost_flow
+from planning import min_cost_flow, paying_arcs
 from planning.small_transfers import Exact, solve_exactly
 from planning.transfer_problem import Flows, TransferProblem, gather, no_lines, solve_apart, worth
 
@@ -127,7 +127,7 @@ def coordinate(problem: TransferProblem, effort: Effort) -> tuple[Flows, Certifi
     if _obeys(problem, free) and not (problem.fixed_cost[free.arc] > 0).any():
         return free, nothing
     skus = np.unique(free.sku)  # prices only make moving dearer: who does not move for nothing does not move
-    paying, potential = min_cost_flow.paying_units(skus, problem.rows, problem.curves, problem.arcs, problem.limits())
+    paying, potential = paying_arcs.paying_units(skus, problem.rows, problem.curves, problem.arcs, problem.limits())
     exact = _as_one_programme(problem, skus, paying, effort)
     if exact is not None and exact.is_proved:
         return exact.flows, replace(nothing, method="exact", skus_value=exact.bound)
@@ -144,7 +144,7 @@ def _as_one_programme(problem: TransferProblem, skus: NDArray[np.int64], paying:
     """The day as an integer programme where it is small enough; to fill a departure up to its least load, what does not pay may travel too."""
     if (problem.min_units > 1).any():
         skus = np.arange(problem.n_skus)
-        paying = min_cost_flow.skus_on_arcs(skus, problem.rows, problem.arcs)
+        paying = paying_arcs.skus_on_arcs(skus, problem.rows, problem.arcs)
     return solve_exactly(problem, skus, paying, nodes=effort.exact_nodes) if paying.sum() <= effort.exact_moves else None
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from planning.min_cost_flow import give_cost, receive_value
+from planning.flow_arrays import give_cost, receive_value
 from planning.transfer_problem import Flows, TransferProblem
 
 _SAME = 1e-12

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from planning.min_cost_flow import Arcs
+from planning.flow_arrays import Arcs
 
 MOST_CLASSES = 4  # days of arrival told apart at a node; with more of them, some count as the next later one
 NEVER = 100_000

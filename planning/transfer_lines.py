@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planning.flow_arrays import Arcs, Curves, Rows, give_cost, receive_value
 from planning.frames import TRANSFER_STEPS, TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.marginal_value import MarginalValues, stockout_probability
-from planning.min_cost_flow import FAR, Arcs, Curves, Rows, give_cost, receive_value
+from planning.min_cost_flow import FAR
 from planning.shared_limits import Certificate
 from planning.transfer_lanes import TransferLanes
 from planning.transfer_problem import Flows, TransferProblem

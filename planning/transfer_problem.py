@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from planning import min_cost_flow
-from planning.min_cost_flow import Arcs, Curves, Limits, Lines, Rows
-
-_UNLIMITED = 1 << 40
+from planning import flow_arrays, min_cost_flow
+from planning.flow_arrays import UNLIMITED, Arcs, Curves, Limits, Lines, Rows
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Flows:
 
 
 def _whole(units: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.where(np.isinf(units), _UNLIMITED, np.floor(np.minimum(units, _UNLIMITED))).astype(np.int64)
+    return np.where(np.isinf(units), UNLIMITED, np.floor(np.minimum(units, UNLIMITED))).astype(np.int64)
 
 
 def no_lines(problem: TransferProblem) -> tuple[Lines, int]:
@@ -171,7 +169,7 @@ def worth(problem: TransferProblem, flows: Flows) -> Worth:
     received = np.bincount(flows.destination, weights=flows.units, minlength=n_rows).astype(np.int64)
     arrival = np.zeros(n_rows, np.int64)
     np.maximum.at(arrival, flows.destination, problem.arcs.arrival_class[flows.arc])
-    lost, won = min_cost_flow.total_values(given, received, arrival, problem.curves)
+    lost, won = flow_arrays.total_values(given, received, arrival, problem.curves)
     gain = won[flows.destination] * flows.units / np.maximum(received[flows.destination], 1) - lost[flows.row] * flows.units / np.maximum(
         given[flows.row], 1
     )

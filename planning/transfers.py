@@ -22,11 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planning.errors import InfeasiblePlanError, PlanningError
+from planning.flow_arrays import Rows
 from planning.frames import OPEN_LANES, OPEN_TRANSFERS, STOCK_POSITIONS, TRANSFER_CERTIFICATES, TRANSFER_LIMITS, TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.lot_sizes import whole_cases_down
 from planning.marginal_value import DAYS_PER_YEAR, MarginalValues
-from planning.min_cost_flow import Rows
 from planning.pilot import line_status
 from planning.shared_limits import Certificate, Effort, coordinate, departures_net
 from planning.transfer_lanes import TransferLanes, transfer_lanes

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import itertools
 import json
 import multiprocessing
 import os
@@ -15,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration import availability, documents, gates, handover, ops_store, outbox, receipts, reservations, transfer_ledger
-from orchestration.deployment import Deployment
 from orchestration.delivered_file import DeliveryError
+from orchestration.deployment import Deployment
 from orchestration.documents import Document
 from orchestration.reservations import Line
 from orchestration.rules import routing_rules
@@ -269,7 +270,7 @@ def test_no_order_of_events_leaves_the_state_machine(tmp_path_factory: pytest.Te
             except TransferStateError:
                 continue
         path = [row[0] for row in store.execute("select state from transfer_events order by event_sequence")]
-    assert all(b in transfer_ledger.FOLLOWS[a] for a, b in zip(path, path[1:], strict=False))
+    assert all(b in transfer_ledger.FOLLOWS[a] for a, b in itertools.pairwise(path))
 
 
 # ------------------------------------------------------------------------------------- many at once, and sudden deaths

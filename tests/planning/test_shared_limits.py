@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planning.flow_arrays import Arcs, Rows, give_cost, receive_value
 from planning.lead_time_demand import LeadTimeDemand
 from planning.marginal_value import MarginalValues, marginal_values
-from planning.min_cost_flow import Arcs, Rows, give_cost, receive_value
 from planning.shared_limits import Effort, coordinate
 from planning.transfer_problem import Flows, TransferProblem, worth
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from planning.errors import InfeasiblePlanError
+from planning.flow_arrays import Arcs, Rows, give_cost, receive_value
 from planning.frames import OPEN_TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
 from planning.marginal_value import MarginalValues, marginal_values, values_of_positions
-from planning.min_cost_flow import FAR, Arcs, Rows, give_cost, receive_value
+from planning.min_cost_flow import FAR
 from planning.plan_checks import infeasibilities
 from planning.shared_limits import Effort, coordinate
 from planning.transfer_lanes import transfer_lanes

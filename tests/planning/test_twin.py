@@ -14,8 +14,8 @@ from planning.lead_time_demand import DemandFlows
 from planning.lead_times import lead_times
 from planning.twin import Moves, Scenario, TwinNetwork, View, simulate, within_capacity
 from planning.twin_policies import (
-    MorningRules,
     Knowledge,
+    MorningRules,
     do_nothing,
     equal_days_of_cover,
     from_parents,

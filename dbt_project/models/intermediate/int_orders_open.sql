@@ -23,7 +23,8 @@ select
     ordered.region_id,
     ordered.business_date as ordered_date,
     ordered.promised_date,
-    (ordered.ordered_units - greatest(least(coalesce(shipped.shipped_units, 0) - ordered.units_before, ordered.ordered_units), 0))::bigint as open_units
+    (ordered.ordered_units - greatest(least(coalesce(shipped.shipped_units, 0) - ordered.units_before, ordered.ordered_units), 0))::bigint
+        as open_units
 from ordered
 left join shipped using (order_id, sku_id)
 where coalesce(shipped.shipped_units, 0) - ordered.units_before < ordered.ordered_units

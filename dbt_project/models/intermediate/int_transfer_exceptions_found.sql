@@ -32,7 +32,8 @@ select
     destination_node_id,
     abs(received_units - coalesce(shipped_units, issued_units)),
     abs(received_units - coalesce(shipped_units, issued_units)) * unit_cost,
-    'transfer ' || transfer_id || ' from ' || lane || ': ' || coalesce(shipped_units, issued_units) || ' units left, ' || received_units || ' arrived',
+    'transfer ' || transfer_id || ' from ' || lane || ': '
+    || coalesce(shipped_units, issued_units) || ' units left, ' || received_units || ' arrived',
     'find out, then close it with a reason'
 from orders
 where state = 'received' and received_units <> coalesce(shipped_units, issued_units)

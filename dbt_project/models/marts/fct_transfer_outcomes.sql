@@ -60,12 +60,18 @@ select
     arrival_date + {{ var('outcome_days') }} - 1 <= {{ as_of_date() }} as is_final,
     estimated_net_gain,
     greatest(moved_units - coalesce(there_least, moved_units), 0)::bigint as needed_units,
-    round(margin * (greatest(moved_units - coalesce(there_least, moved_units), 0) - least(moved_units, here_short))
-    - transfer_cost * moved_units / planned_units, 6) as realised_gain,
-    round(case when decision <> 'open' then
-        margin * (least(planned_units - least(moved_units, planned_units), there_short)
-        - greatest(planned_units - least(moved_units, planned_units) - coalesce(here_least, planned_units), 0))
-        - transfer_cost * (1 - least(moved_units, planned_units) / planned_units)
+    round(
+        margin * (greatest(moved_units - coalesce(there_least, moved_units), 0) - least(moved_units, here_short))
+        - transfer_cost * moved_units / planned_units, 6
+    ) as realised_gain,
+    round(case
+        when decision <> 'open'
+            then
+                margin * (
+                    least(planned_units - least(moved_units, planned_units), there_short)
+                    - greatest(planned_units - least(moved_units, planned_units) - coalesce(here_least, planned_units), 0)
+                )
+                - transfer_cost * (1 - least(moved_units, planned_units) / planned_units)
     end, 6) as forgone_gain
 from judged
 order by transfer_id
