@@ -28,6 +28,7 @@ from planning.flow_arrays import (
     above,
     advance,
     give_cost,
+    give_from,
     is_blocked,
     receive_from,
     receive_value,
