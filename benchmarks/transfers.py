@@ -27,16 +27,16 @@ EFFORT = Effort(price_rounds=40, lane_trials=100, exact_moves=5_000, exact_nodes
 SHORTAGE, HOLDING = 6.0, 0.2
 
 
-def instance(nodes: int, skus: int) -> TransferProblem:
+def instance(nodes: int, skus: int, paths: int = PATHS) -> TransferProblem:
     """Every SKU at every node, a lane between any two, demand of a gamma-Poisson, stock that fits it badly."""
     rng = np.random.default_rng(1)
     rows = skus * nodes
     stock = rng.poisson(rng.gamma(1.2, 3.0, rows)).astype(np.int64)
-    sellable, surplus = np.empty((rows, 1, PATHS), np.int32), np.empty((rows, PATHS), np.int32)
+    sellable, surplus = np.empty((rows, 1, paths), np.int32), np.empty((rows, paths), np.int32)
     for at in range(0, rows, 50_000):  # in parts, so that memory is the problem's and not its making's
         part = slice(at, at + 50_000)
         have = stock[part, None].astype(np.int32)
-        demand = rng.poisson(rng.gamma(1.5, 2.0, (len(have), 1)), (len(have), PATHS)).astype(np.int32)
+        demand = rng.poisson(rng.gamma(1.5, 2.0, (len(have), 1)), (len(have), paths)).astype(np.int32)
         sellable[part, 0] = np.sort(np.maximum(demand - have, 0), axis=1)
         surplus[part] = np.sort(np.maximum(have - demand, 0), axis=1)
     shortage = np.full(rows, SHORTAGE)
@@ -261,7 +261,7 @@ def main() -> None:
         return
     small = chosen.small
     table(((20, 1_000), (20, 10_000)) if small else SIZES)
-    print()
+    print(f"  20 x 10,000 with curves of few steps (4 paths): kernel {kernel(instance(20, 10_000, paths=4), 10_000)[0]:.3f} s\n")
     for nodes, skus in ((20, 1_000), (20, 10_000)) if small else ((5, 10_000), (20, 1_000), (20, 10_000), (20, 50_000), (100, 1_000)):
         coupled(nodes, skus)
     if not small:
