@@ -13,13 +13,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from planning.flow_arrays import Arcs, Rows, give_cost, receive_value
+from planning.frames import OPEN_TRANSFERS
+from planning.lead_time_demand import LeadTimeDemand
 from planning.marginal_value import MarginalValues
 from planning.shared_limits import Effort, coordinate
 from planning.transfer_problem import TransferProblem, solve_apart, worth
+from planning.transfers import TransferRules, plan_transfers
 
 PATHS, MOST, PENNIES = 64, 48, 10_000  # peers that want whole numbers get ten-thousandths
 SIZES = ((5, 1_000), (5, 10_000), (5, 50_000), (20, 1_000), (20, 10_000), (20, 50_000), (100, 1_000), (100, 10_000))
@@ -215,6 +219,48 @@ def coupled(nodes: int, skus: int) -> None:
         print(f"{nodes:>4} x {skus:>7,} {name:38} {seconds:7.1f} s, by {certificate.method:6} worth {value:14,.0f}, bound {bound:14,.0f}, gap {(bound - value) / bound:.3%}")  # fmt: skip
 
 
+def whole_step(nodes: int, skus: int) -> None:
+    """Print what planning takes with everything around the kernel: checking frames, values, lines, steps, sentences, certificate."""
+    p = instance(nodes, skus)
+    rows = skus * nodes
+    names = np.array([f"n{n:02d}" for n in range(nodes)])
+    nothing = dict.fromkeys(
+        ("replenished_from_node_id", "abc_class", "node_type", "min_units", "max_units", "min_days", "max_days", "fill_rate_target", "reason",
+         "volume_m3", "capacity_m3", "is_pilot", "most_service_days", "inbound_units_per_day", "outbound_units_per_day", "transferred_in_days",
+         "transferred_out_days", "remaining_season_days"))  # fmt: skip
+    positions = pd.DataFrame(
+        {
+            "sku_id": np.repeat([f"s{k:06d}" for k in range(skus)], nodes), "node_id": np.tile(names, skus), "on_hand_units": p.rows.available_cases,
+            "reserved_units": 0, "inbound_units": 0, "unit_cost": 4.0, "unit_price": 10.0, "weight_kg": 0.0, "case_pack_units": 1,
+            "holding_cost_rate_per_year": 0.25, "handling_cost_per_unit": 0.0, "presentation_units": 0, "penalty_cost_per_unit": 0.0,
+            "cycle_service_level": 0.95, "review_period_days": 7, "lead_time_days": 1.0, "lead_time_std_days": 0.0, "is_bulky": False,
+            "target_method": "cycle service level", **nothing,
+        }
+    )  # fmt: skip
+    day = pd.Timestamp("2026-01-31")
+    lanes = pd.DataFrame(
+        {
+            "origin_node_id": names[p.arcs.origin], "destination_node_id": names[p.arcs.destination], "mode": "van", "lead_time_days": 1.0,
+            "cost_per_unit": p.arcs.cost_per_unit, "cost_per_kg": 0.0, "fixed_cost_per_shipment": 0.0, "min_units": 0,
+            "ship_date": day + pd.Timedelta(days=1), "capacity_units_per_day": None, "next_ship_date": day + pd.Timedelta(days=2),
+        }
+    )  # fmt: skip
+    c = p.curves
+    values = MarginalValues(c.sellable, c.urgent, c.surplus, c.shortage, c.later, c.holding, c.urgent_value)
+    horizon = np.zeros((rows, PATHS), np.int32)
+    drawn = LeadTimeDemand(horizon, c.sellable, c.urgent, horizon, np.full(rows, 7.0))
+    rules = TransferRules(1.0, 0.0, 0, False, EFFORT)
+    for least in (1.0, 10.0):
+        start = time.perf_counter()
+        plan = plan_transfers(
+            positions=positions, demand=drawn, values=values, units_per_day=np.ones(rows), lanes=lanes, as_of_date=day,
+            open_transfers=pd.DataFrame(columns=list(OPEN_TRANSFERS.fields)),
+            blocked_lines=pd.DataFrame(columns=["sku_id", "origin_node_id", "destination_node_id"]),
+            rules=replace(rules, min_net_gain_per_line=least),
+        )  # fmt: skip
+        print(f"{nodes:>4} x {skus:>7,} whole step {time.perf_counter() - start:.1f} s for {len(plan.lines):,} lines that net {least:g} and more, {len(plan.steps):,} steps")  # fmt: skip
+
+
 def highs_coupled(nodes: int, skus: int) -> None:
     """Print what HiGHS' interior point takes for the same day with lanes at 70 %."""
     p = instance(nodes, skus)
@@ -261,6 +307,7 @@ def main() -> None:
         return
     small = chosen.small
     table(((20, 1_000), (20, 10_000)) if small else SIZES)
+    whole_step(20, 10_000)
     print(f"  20 x 10,000 with curves of few steps (4 paths): kernel {kernel(instance(20, 10_000, paths=4), 10_000)[0]:.3f} s\n")
     for nodes, skus in ((20, 1_000), (20, 10_000)) if small else ((5, 10_000), (20, 1_000), (20, 10_000), (20, 50_000), (100, 1_000)):
         coupled(nodes, skus)

@@ -267,7 +267,7 @@ def compare(name: str, know: Knowledge, network: TwinNetwork, worlds: list[Scena
     bounds = [clairvoyant_bound(network, world) for world in worlds]
     print(f"\n{name}: {len(network.sku_ids)} SKUs, {len(network.node_ids)} nodes, {DAYS} days, {len(worlds)} draws")
     print(
-        f"{'policy':24} {'total cost':>18} {'fill rate':>16} {'moved':>8} {'carry':>8} {'freight':>8} {'of it kept':>10} {'lines':>8} {'mile':>8} {'lost':>9} {'share of gap':>20}"
+        f"{'policy':24} {'total cost':>18} {'fill rate':>16} {'moved':>8} {'carry':>8} {'freight':>8} {'of it kept':>10} {'lines':>8} {'mile':>8} {'lost':>9} {'share of gap':>20} {'least saved in a draw':>22}"
     )
     nothing = np.zeros(0)
     best = np.array([b.cost.sum() for b in bounds])
@@ -284,7 +284,7 @@ def compare(name: str, know: Knowledge, network: TwinNetwork, worlds: list[Scena
         )
         share = (nothing - cost) / (nothing - best)
         print(f"{policy:24} {_interval(cost, 0):>18} {_interval(100 * np.array([o.fill_rate for o in lived]), 2):>16} "
-              + " ".join(f"{value:>8,.0f}" for value in parts[:6]) + f" {parts[6]:>9,.0f} {_interval(100 * share, 1):>20}")  # fmt: skip
+              + " ".join(f"{value:>8,.0f}" for value in parts[:6]) + f" {parts[6]:>9,.0f} {_interval(100 * share, 1):>20} {(nothing - cost).min():>22,.0f}")  # fmt: skip
     asked = [world.demand.sum() for world in worlds]
     filled = 100 * np.array([b.filled_units.sum() / a for b, a in zip(bounds, asked, strict=True)])
     print(f"{'clairvoyant bound':24} {_interval(best, 0):>18} {_interval(filled, 2):>16}")

@@ -152,12 +152,12 @@ from plan.transfer_certificates c where c.as_of_date = $day
 
 
 def plan_is_better_than_none(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day: RunDay) -> Finding:
-    """The twin lives weeks with the plan and without: not surely better is a warning, surely worse is a refusal."""
+    """The twin lives weeks with the plan and without, and replenishes in both: not better on average is a warning, surely worse a refusal."""
     gain = warehouse.execute(
         "select difference_gain from plan.decision_values where as_of_date = ? order by draw_number", [day.as_of_date]
     ).fetchnumpy()
     low, mean, high = interval(gain["difference_gain"])
-    if not len(gain["difference_gain"]) or low > 0:
+    if not len(gain["difference_gain"]) or mean > 0:
         return Finding([])
     said = f"plan.transfers: over the next weeks the plan gains {mean:,.2f} against none, between {low:,.2f} and {high:,.2f} with 95 %"
     remedy = "look at plan.decision_values, at lines that gain little (planning.min_net_gain_per_line) and at the forecast of their SKUs"
@@ -166,8 +166,7 @@ def plan_is_better_than_none(warehouse: duckdb.DuckDBPyConnection, deployment: D
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
     """Low end, mean and high end of the mean's 95 % interval (Student's t)."""
-    if len(values) < 2:
-        mean = float(np.sum(values))
-        return mean, mean, mean
+    if len(values) < 2:  # one story says nothing about others
+        return -np.inf, float(np.sum(values)), np.inf
     half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return float(np.mean(values)) - half, float(np.mean(values)), float(np.mean(values)) + half

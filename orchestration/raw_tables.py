@@ -95,7 +95,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"alter table raw.run_day add column if not exists {column} bigint default 0")
     connection.execute(
         "create table if not exists raw.transfer_states (transfer_id varchar, order_kind varchar, as_of_date date, sku_id varchar, origin_node_id varchar,"
-        " destination_node_id varchar, mode varchar, ship_date date, arrival_date date, planned_units bigint, transfer_units bigint, state varchar,"
+        " destination_node_id varchar, mode varchar, ship_date date, arrival_date date, planned_units bigint, transfer_cost double, net_gain double, transfer_units bigint, state varchar,"
         " actor varchar, reason varchar, state_date date, approved_units bigint, issued_units bigint, shipped_units bigint, received_units bigint)"
     )
     connection.execute("create table if not exists raw.reserved_units (sku_id varchar, node_id varchar, reserved_units bigint)")

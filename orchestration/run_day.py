@@ -58,7 +58,7 @@ class OpenMoves:
         return hashlib.sha256((self.transfers.to_csv(index=False) + self.reserved.to_csv(index=False)).encode()).hexdigest()
 
 
-_STATES = """transfer_id order_kind as_of_date sku_id origin_node_id destination_node_id mode ship_date arrival_date planned_units transfer_units state
+_STATES = """transfer_id order_kind as_of_date sku_id origin_node_id destination_node_id mode ship_date arrival_date planned_units transfer_cost net_gain transfer_units state
 actor reason state_date approved_units issued_units shipped_units received_units"""
 
 

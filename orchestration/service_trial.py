@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestration.decisions import DayInputs
+from orchestration.rules import morning_rules
 from orchestration.run_day import RunDay
 from orchestration.settings import Settings
 from planning.attained_service import live, live_base_stock, service_attained, trial
@@ -20,7 +21,7 @@ from planning.safety_stock import textbook_safety_stock
 from planning.twin_policies import Knowledge
 
 _MOST_DRAWS = 8  # a small catalogue lives more than one story
-_PLAN_DRAWS, _PLAN_DAYS = 12, 21
+_PLAN_DAYS, _PLAN_SKUS = 14, 150
 _LEVELS = (0.6, 0.75, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 
@@ -77,15 +78,15 @@ def lived_service(inputs: DayInputs, settings: Settings, day: RunDay, targets: p
 
 def lived_plan(inputs: DayInputs, settings: Settings, day: RunDay, targets: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
     """Frame `plan.decision_values` of the SKUs that the plan moves, most valuable lines first where they are many; empty where it moves nothing."""
-    f = inputs.flows
-    skus = inputs.positions["sku_id"].to_numpy()[f.row_start[:-1]]
-    moved = transfers["sku_id"].drop_duplicates().head(settings.planning.twin_skus)
-    if moved.empty:
+    skus = inputs.positions["sku_id"].to_numpy()[inputs.flows.row_start[:-1]]
+    moved = transfers["sku_id"].drop_duplicates().head(_PLAN_SKUS)
+    if moved.empty or not settings.planning.plan_draws:
         return DECISION_VALUES.check(pd.DataFrame(columns=list(DECISION_VALUES.fields)))
     know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), sku_kept=np.isin(skus, moved.to_numpy()))
     return decision_values(
-        know=know, transfers=transfers, targets=targets.iloc[rows].reset_index(drop=True), draws=_PLAN_DRAWS, day_count=_PLAN_DAYS
-    )
+        know=know, transfers=transfers, targets=targets.iloc[rows].reset_index(drop=True), rules=morning_rules(settings.planning),
+        draws=settings.planning.plan_draws, day_count=_PLAN_DAYS,
+    )  # fmt: skip
 
 
 Curve = list[tuple[float, float]]

@@ -147,6 +147,9 @@ class PlanningSettings(_Frozen):
     delivery_day_cost_per_unit: float = Field(0.0, ge=0, description="what a day of later delivery is held to cost, in placements")
     design_seconds: float = Field(60.0, gt=0, description="HiGHS stops a design after so long, with the best it found and its bound")
     twin_skus: int = Field(1_000, ge=10, description="SKUs, spread over the catalogue, whose targets the twin lives through each day")
+    plan_draws: int = Field(
+        8, ge=0, description="stories of demand through which the twin lives with the transfer plan and without it; 0: it does not"
+    )
     sample_paths: int = Field(256, ge=32)
 
 

@@ -220,7 +220,7 @@ def last_event(store: sqlite3.Connection) -> int:
 
 
 def states_through(store: sqlite3.Connection, *, event_sequence: int, before_day: str, since_day: str) -> pd.DataFrame:
-    """What a plan has to know of earlier ones: everything open or not closed, and transfers of the last weeks whatever became of them.
+    """What a plan has to know of earlier ones: everything open or not closed, and transfers of the last weeks on which somebody decided.
 
     Parameters
     ----------
@@ -244,12 +244,12 @@ with known as (
     from known group by transfer_id
 )
 select o.transfer_id, o.order_kind, o.as_of_date, o.sku_id, o.origin_node_id, o.destination_node_id, o.mode, o.ship_date, o.arrival_date,
-    o.planned_units, last.units as transfer_units, last.state, last.actor, last.reason, substr(last.at, 1, 10) as state_date,
+    o.planned_units, o.transfer_cost, o.net_gain, last.units as transfer_units, last.state, last.actor, last.reason, substr(last.at, 1, 10) as state_date,
     (select units from known where event_sequence = units.approved) as approved_units, (select units from known where event_sequence = units.issued) as issued_units,
     (select units from known where event_sequence = units.shipped) as shipped_units, (select units from known where event_sequence = units.received) as received_units
 from transfer_orders o join last on last.transfer_id = o.transfer_id join units on units.transfer_id = o.transfer_id
 where last.state in ('approved', 'issued', 'shipped', 'received')
-   or (o.order_kind = 'transfer' and o.as_of_date >= :since and last.state in ('closed', 'cancelled', 'rejected', 'expired'))
+   or (o.order_kind = 'transfer' and o.as_of_date >= :since and last.state in ('closed', 'cancelled', 'rejected'))
 order by o.transfer_id
 """
 

@@ -13,7 +13,6 @@ ancestor of its node: what the ancestor would keep it for is partly the node's o
 none, and one that gave receives none. Lines and departures that gain less than the least stay undone, and what they leave is planned again.
 """
 
-import itertools
 import logging
 from dataclasses import dataclass, replace
 
@@ -268,25 +267,30 @@ def _blocked(positions: pd.DataFrame, rows: Rows, network: TransferLanes, blocke
 
 def _worth_their_while(problem: TransferProblem, flows: Flows, rules: TransferRules) -> Flows:
     """Take out lines and departures that gain too little, and let their SKUs find other ways within what is left."""
-    n_arcs = len(problem.arcs.origin)
-    for cleaning in itertools.count():
-        money = worth(problem, flows)
-        weak = money.gain - money.cost < rules.min_net_gain_per_line
-        net, load = departures_net(problem, flows)
-        least = np.maximum(rules.min_net_gain_per_shipment, rules.min_net_gain_per_line * np.bincount(flows.arc, minlength=n_arcs))
-        poor = (load > 0) & ((net < least) & (problem.fixed_cost + rules.min_net_gain_per_shipment > 0) | (load < problem.min_units))
-        if poor.any():  # the poorest third first: what they carried may make the others pay
-            order = np.flatnonzero(poor)[np.argsort(net[poor], kind="stable")]
-            poor[order[max(1, -(-len(order) // 3)) :]] = False
+    n_arcs, cleaning = len(problem.arcs.origin), 0
+    weak, poor = _too_little(problem, flows, rules)
+    while weak.any() or poor.any():
         gone = weak | poor[flows.arc]
-        if not gone.any():
-            return flows
         touched, kept = np.unique(flows.sku[gone]), flows.of(~gone)
         code = flows.sku[weak] * n_arcs + flows.arc[weak]
         closed = np.where(poor | (kept.load(n_arcs) <= 0) & (problem.fixed_cost > 0), 0.0, problem.capacity_units)
         problem = replace(problem, blocked=np.union1d(problem.blocked, code), capacity_units=closed)
         flows = _again(problem, kept, touched) if cleaning < _CLEANINGS else kept
-    raise AssertionError
+        cleaning += 1
+        weak, poor = _too_little(problem, flows, rules)
+    return flows
+
+
+def _too_little(problem: TransferProblem, flows: Flows, rules: TransferRules) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Lines that gain less than the least, and of the departures that do the poorest third: what they carried may make the others pay."""
+    money = worth(problem, flows)
+    net, load = departures_net(problem, flows)
+    least = np.maximum(rules.min_net_gain_per_shipment, rules.min_net_gain_per_line * np.bincount(flows.arc, minlength=len(load)))
+    asked = (problem.fixed_cost > 0) | (rules.min_net_gain_per_shipment > 0)
+    poor = (load > 0) & ((net < least) & asked | (load < problem.min_units))
+    order = np.flatnonzero(poor)[np.argsort(net[poor], kind="stable")]
+    poor[order[max(1, -(-len(order) // 3)) :]] = False
+    return money.gain - money.cost < rules.min_net_gain_per_line, poor
 
 
 def _again(problem: TransferProblem, kept: Flows, skus: NDArray[np.int64]) -> Flows:

@@ -243,8 +243,13 @@ def nodewise(
     rules: MorningRules,
     has_transfers: bool = True,
     from_supplier: bool = False,
+    fixed_targets: pd.DataFrame | None = None,
+    fixed_transfers: pd.DataFrame | None = None,
 ) -> Policy:
-    """The morning as it is run: targets, then transfers, then replenishments, from the forecast as it stands."""
+    """The morning as it is run: targets, then transfers, then replenishments, from the forecast as it stands.
+
+    With ``fixed_targets`` these hold every day; with ``fixed_transfers`` those leave on the first evening, and none on any other.
+    """
     lane_of = {pair: i for i, pair in enumerate(zip(network.lane_origin, network.lane_destination, strict=True))}
     node_of = {node: i for i, node in enumerate(network.node_ids)}
     sku_of = {sku: i for i, sku in enumerate(network.sku_ids)}
@@ -266,15 +271,21 @@ def nodewise(
             inbound_units=np.maximum(view.inbound - view.backlog, 0)[row_node, row_sku],
         )
         lanes = cheapest_modes(know.lanes).assign(ship_date=today + pd.Timedelta(days=1), next_ship_date=today + pd.Timedelta(days=2))
-        targets = stock_targets(
-            positions=positions,
-            demand=know.interval(view.day),
-            as_of_date=today,
-            fixed_cost_per_order=rules.fixed_cost_per_order,
-            longest_lot_days=rules.longest_lot_days,
+        targets = (
+            fixed_targets
+            if fixed_targets is not None
+            else stock_targets(
+                positions=positions,
+                demand=know.interval(view.day),
+                as_of_date=today,
+                fixed_cost_per_order=rules.fixed_cost_per_order,
+                longest_lot_days=rules.longest_lot_days,
+            )
         )
         transfers = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
-        if has_transfers:
+        if fixed_transfers is not None:
+            transfers = fixed_transfers if view.day == 0 else transfers
+        elif has_transfers:
             transfers = _transfers(know, view.day, positions, lanes, today, rules)
         orders = plan_replenishments(
             positions=positions, targets=targets, transfers=transfers, lanes=lanes, as_of_date=today, pilot_only=False

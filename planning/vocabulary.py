@@ -210,7 +210,7 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("without_fill_rate", "float", 0, 1, "share of units served at once if nothing is transferred today"),
     ("with_fill_rate", "float", 0, 1, "the same with today's transfers"),
     ("moved_units", "integer", 0, _ANY, "units of the plan that were lived through"),
-    ("decision", "string", _ANY, _ANY, "executed, rejected, expired (a newer plan took its place), cancelled, or open still"),
+    ("decision", "string", _ANY, _ANY, "executed, rejected, cancelled, or open still"),
     ("actor", "string", _ANY, _ANY, "who decided last"),
     ("planned_units", "integer", 0, _ANY, "units that the plan proposed"),
     ("is_overridden", "boolean", _ANY, _ANY, "approved with other units than proposed"),

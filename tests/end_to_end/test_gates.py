@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from orchestration import progress
@@ -182,3 +183,19 @@ def test_a_required_feed_without_the_day_is_stale_input(settings: Path, monkeypa
     assert outcome.exit_code == 5
     assert "ecom_orders has no data after" in " ".join(outcome.problems)
     assert _manifest(settings) == before
+
+
+def test_a_plan_that_the_twin_finds_surely_worse_than_none_is_refused(settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration.assets import plan as stage
+
+    honest = stage.lived_plan
+
+    def dear(*arguments: object):
+        found = honest(*arguments)
+        lived = found if len(found) else found.reindex(range(1)).assign(as_of_date=LAST_DAY, draw_number=0)
+        worse = [lived.assign(draw_number=n, without_cost=100.0, with_cost=150.0 + n, difference_gain=-50.0 - n) for n in range(6)]
+        columns = {"without_fill_rate": 0.9, "with_fill_rate": 0.9, "moved_units": 1}
+        return pd.concat([one.head(1).assign(**columns) for one in worse], ignore_index=True)
+
+    monkeypatch.setattr(stage, "lived_plan", dear)
+    _run_red(settings, said="the plan gains -52.50 against none", ran_not=AFTER_PLAN)

@@ -2,11 +2,13 @@
 
 import csv
 import datetime as dt
+import http.server
 import itertools
 import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -195,6 +197,35 @@ def test_the_940_and_943_have_control_numbers_that_add_up(tmp_path: Path) -> Non
             reader.cleanup()
         assert reader.pop_errors() == []
         assert sum(int(units) for tag, units in segments if tag in ("W01", "W04")) == 24
+
+
+def test_a_document_is_posted_until_it_is_taken_and_then_never_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[str, str, dict]] = []
+    refusals = [503, 503]
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if refusals:
+                self.send_response(refusals.pop())
+            else:
+                taken.append((self.headers["Idempotency-Key"], self.headers["Authorization"], body))
+                self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("WMS_TOKEN", "secret")
+    address = f"http://127.0.0.1:{server.server_port}/orders"
+    made = opened(tmp_path, [order(1)], hand_over={"formats": [], "http_url": address, "http_token_variable": "WMS_TOKEN"})
+    issued(made, ["t0001"])
+    problems = [outbox.send(made).problems for _ in range(4)]
+    server.shutdown()
+    assert [len(one) for one in problems] == [1, 1, 0, 0]
+    assert [(key, token, body["key"]) for key, token, body in taken] == [(taken[0][2]["key"], "Bearer secret", taken[0][2]["key"])]
 
 
 # ----------------------------------------------------------------------------------------------------------- receipts

@@ -499,3 +499,40 @@ def test_a_day_of_any_limits_passes_the_post_check(seed: int) -> None:
         assert infeasibilities(transfers=found.lines, positions=where, lanes=lane) == []
         assert found.certificate["plan_net_gain"].iloc[0] <= found.certificate["bound_net_gain"].iloc[0] + 1e-6
         assert (found.lines["net_gain"] >= 0.5 - 1e-9).all()
+
+
+def test_powerco_ships_a_million_kwh_for_1020() -> None:
+    """Winston, *Operations Research*, example 7.1: three plants, four cities."""
+    cost = np.array([[8.0, 6, 10, 9], [9, 12, 13, 7], [14, 9, 16, 5]])
+    plants, cities = [35, 50, 40], [45, 20, 30, 30]
+    pairs = [(f"n{i}", f"n{3 + j}") for i in range(3) for j in range(4)]
+    asked = np.repeat(np.array([0, 0, 0, *cities])[:, None], 8, axis=1)
+    sampled = demand(asked)
+    found = plan_transfers(
+        positions=positions([*plants, 0, 0, 0, 0]), demand=sampled, values=values(sampled, [*plants, 0, 0, 0, 0], margin=100.0),
+        units_per_day=np.ones(7), lanes=lanes(pairs, list(cost.ravel())), open_transfers=NO_OPEN, blocked_lines=NO_BLOCKED, as_of_date=DAY, rules=rules(),
+    )  # fmt: skip
+    assert found.lines["transfer_cost"].sum() == pytest.approx(1020)
+    assert found.lines.groupby("destination_node_id")["transfer_units"].sum().tolist() == cities
+
+
+@given(instances())
+@settings(max_examples=100, deadline=None)
+def test_the_exact_plan_is_no_worse_than_greedy_and_greedy_no_worse_than_none(instance: tuple) -> None:
+    on_hand, samples, cost, pack = instance
+    flow, table = _solve(on_hand, samples, cost, pack)
+    n, greedy = len(on_hand), np.zeros((len(on_hand), len(on_hand)), np.int64)
+    while True:
+        now = _objective(greedy, table, cost, pack)
+        tries = []
+        for i, j in itertools.permutations(range(n), 2):
+            if cost[i, j] < FAR and (greedy[i].sum() + 1) * pack <= on_hand[i]:
+                more = greedy.copy()
+                more[i, j] += 1
+                tries.append((_objective(more, table, cost, pack), more))
+        best = max(tries, key=lambda one: one[0], default=(now, greedy))
+        if best[0] <= now + 1e-9:
+            break
+        greedy = best[1]
+    assert _objective(flow, table, cost, pack) >= now - 1e-6
+    assert now >= -1e-9

@@ -1,4 +1,4 @@
--- One row per transfer line planned in the last two months that should have arrived: what was decided, and what that was worth.
+-- One row per transfer of the last two months on which somebody decided and that should have arrived: what was decided, and what that was worth.
 with states as (
     select
         *,
@@ -13,8 +13,9 @@ with states as (
 ),
 
 per_day as (
-    select as_of_date, sku_id, node_id, demand_mean_units / nullif(protection_days, 0) as units_per_day
+    select sku_id, node_id, demand_mean_units / nullif(protection_days, 0) as units_per_day
     from {{ source('plan', 'stock_targets') }}
+    where as_of_date = {{ as_of_date() }}
 ),
 
 lived as (  -- both ends, from the arrival on: the least that stood there, and what was asked for on days with nothing
@@ -31,15 +32,14 @@ lived as (  -- both ends, from the arrival on: the least that stood there, and w
             and facts.node_id = case when ends.is_destination then states.destination_node_id else states.origin_node_id end
             and facts.stock_date between states.arrival_date and states.last_date
     left join per_day
-        on states.as_of_date = per_day.as_of_date and facts.sku_id = per_day.sku_id and facts.node_id = per_day.node_id
+        on facts.sku_id = per_day.sku_id and facts.node_id = per_day.node_id
     group by all
 ),
 
 judged as (
     select
         states.*,
-        plans.transfer_cost,
-        plans.net_gain as estimated_net_gain,
+        states.net_gain as estimated_net_gain,
         (skus.unit_price - skus.unit_cost)::double as margin,
         case when states.decision = 'executed' then coalesce(states.received_units, 0) else 0 end as moved_units,
         there.least_units as there_least,
@@ -47,7 +47,6 @@ judged as (
         here.least_units as here_least,
         coalesce(here.short_units, 0) as here_short
     from states
-    inner join {{ source('plan', 'transfers') }} as plans on states.transfer_id = plans.transfer_id
     inner join {{ ref('dim_sku') }} as skus on states.sku_id = skus.sku_id
     left join lived as there on states.transfer_id = there.transfer_id and there.is_destination
     left join lived as here on states.transfer_id = here.transfer_id and not here.is_destination

@@ -1,2 +1,2 @@
--- One row per transfer or replenishment of an earlier plan that our own ledger holds open when the day begins, or that was rejected lately.
+-- One row per transfer or replenishment of an earlier plan that is open when the day begins, and per transfer of two months on which somebody decided.
 select * from {{ source('raw', 'transfer_states') }}
