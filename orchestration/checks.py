@@ -40,8 +40,8 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         _check(["plan", "service_attained"], "targets", plan_gates.attained_service_keeps_the_promise),
         _check(["plan", "transfers"], "plan", plan_gates.plan_can_be_carried_out),
         _check(["plan", "transfers"], "plan", plan_gates.plan_looks_like_a_plan),
-        _check(["plan", "transfer_certificates"], "plan", plan_gates.certificate_adds_up),
-        _check(["plan", "decision_values"], "plan", plan_gates.plan_is_better_than_none),
+        _check(["plan", "transfers"], "plan", plan_gates.certificate_adds_up),
+        _check(["plan", "transfers"], "plan", plan_gates.plan_is_better_than_none),
     ]
 
 

@@ -17,6 +17,7 @@ from planning.frames import DECISION_VALUES, SERVICE_ATTAINED
 from planning.interval_demand import IntervalDemand, service_at, smallest_units
 from planning.lead_time_demand import DemandFlows
 from planning.lead_times import LeadTimes
+from planning.plan_checks import infeasibilities
 from planning.safety_stock import textbook_safety_stock
 from planning.twin_policies import Knowledge
 
@@ -80,7 +81,8 @@ def lived_plan(inputs: DayInputs, settings: Settings, day: RunDay, targets: pd.D
     """Frame `plan.decision_values` of the SKUs that the plan moves, most valuable lines first where they are many; empty where it moves nothing."""
     skus = inputs.positions["sku_id"].to_numpy()[inputs.flows.row_start[:-1]]
     moved = transfers["sku_id"].drop_duplicates().head(_PLAN_SKUS)
-    if moved.empty or not settings.planning.plan_draws:
+    is_impossible = infeasibilities(transfers=transfers, positions=inputs.positions, lanes=inputs.lanes)  # its own check says why
+    if moved.empty or is_impossible or not settings.planning.plan_draws:
         return DECISION_VALUES.check(pd.DataFrame(columns=list(DECISION_VALUES.fields)))
     know, rows = knowledge(inputs, pd.Timestamp(day.as_of_date), sku_kept=np.isin(skus, moved.to_numpy()))
     return decision_values(

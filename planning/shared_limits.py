@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _AUCTION = (2.0, 1.7, 1.5, 1.3, 1.2, 1.1, 1.05, 1.02, 1.01, 1.0, 0.99, 0.97, 0.9, 0.7, 0.4, 0.0)  # times the prices of the bound
 _SLOPES = 8  # rounds of charging departures by what they carried
+_NO_GAP = 1e-9
 _FLAT = 1e-6  # relative fall of the bound below which prices are good enough
 
 
@@ -124,13 +125,16 @@ def coordinate(problem: TransferProblem, effort: Effort) -> tuple[Flows, Certifi
     nothing = Certificate(
         "apart", float(bounds.sum()), np.full(n_arcs, np.inf), np.zeros(n_arcs), np.zeros(n_nodes), np.zeros(n_nodes), free.load(n_arcs), 1
     )
-    if _obeys(problem, free) and not (problem.fixed_cost[free.arc] > 0).any():
+    is_apart = _obeys(problem, free) and not (problem.fixed_cost[free.arc] > 0).any()
+    if is_apart and nothing.skus_value - worth(problem, free).total <= _NO_GAP * max(1.0, nothing.skus_value):
         return free, nothing
     skus = np.unique(free.sku)  # prices only make moving dearer: who does not move for nothing does not move
     paying, potential = paying_arcs.paying_units(skus, problem.rows, problem.curves, problem.arcs, problem.limits())
     exact = _as_one_programme(problem, skus, paying, effort)
     if exact is not None and exact.is_proved:
         return exact.flows, replace(nothing, method="exact", skus_value=exact.bound)
+    if is_apart:  # some SKU could arrive on several days, and takes the best of them
+        return free, nothing
     start = exact.flows if exact is not None else free.of(np.zeros(len(free), bool))
     search = _Search(problem, skus, effort, start, worth(problem, start).total)
     certificate = _by_prices(search, paying, potential, nothing)

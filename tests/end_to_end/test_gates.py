@@ -110,9 +110,7 @@ def test_a_plan_that_ships_too_much_and_cannot_be_materialised_by_hand_afterward
 
     def greedy(**arguments: object):
         found = honest(**arguments)
-        return type(found)(
-            found.lines.assign(transfer_units=found.lines["transfer_units"] * 10_000), found.closed_lanes, found.trimmed_units
-        )
+        return replace(found, lines=found.lines.assign(transfer_units=found.lines["transfer_units"] * 10_000))
 
     monkeypatch.setattr(stage, "plan_transfers", greedy)
     _run_red(settings, said="ship more than is available", ran_not=AFTER_PLAN)

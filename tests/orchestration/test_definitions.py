@@ -22,7 +22,7 @@ CHECKS = {
     ("forecast/demand_quantiles", "last_week_was_forecast_well"),
     ("plan/stock_targets", "reorder_point_is_below_order_up_to"), ("plan/stock_targets", "targets_fit_their_nodes"),
     ("plan/service_attained", "attained_service_keeps_the_promise"), ("plan/transfers", "plan_can_be_carried_out"), ("plan/transfers", "plan_looks_like_a_plan"),
-    ("plan/transfer_certificates", "certificate_adds_up"), ("plan/decision_values", "plan_is_better_than_none"),
+    ("plan/transfers", "certificate_adds_up"), ("plan/transfers", "plan_is_better_than_none"),
 }  # fmt: skip
 
 
