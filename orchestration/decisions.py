@@ -74,7 +74,7 @@ class DayInputs:
 def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: RunDay) -> DayInputs:
     """Read positions, lanes, shares and forecast of the day and draw the demand paths."""
     positions, unknown = read_positions(warehouse, settings)
-    lanes = read_lanes(warehouse)
+    lanes = _as_observed(warehouse, read_lanes(warehouse))
     leads = _lead_times(warehouse, positions)
     level, region = warehouse.execute(
         "select level_correlation, region_correlation from forecast.model_versions where as_of_date = ?", [day.as_of_date]
@@ -168,6 +168,17 @@ def _lead_times(warehouse: duckdb.DuckDBPyConnection, positions: pd.DataFrame) -
         }
     )
     kinds = described.drop_duplicates(ignore_index=True).assign(kind=lambda rows: np.arange(len(rows)))
+    observed = _observed(warehouse, kinds)
+    return lead_times(
+        mean_days=kinds["mean_days"].to_numpy(),
+        std_days=kinds["std_days"].to_numpy(),
+        observed=observed,
+        kind=described.merge(kinds, how="left")["kind"].to_numpy(dtype=np.int64),
+    )
+
+
+def _observed(warehouse: duckdb.DuckDBPyConnection, kinds: pd.DataFrame) -> dict[int, dict[int, int]]:
+    """Shipments by number of days that they took, for every kind of lane."""
     seen = warehouse.execute(
         """select origin_node_id, destination_node_id, lead_time_days::int as days, sum(shipment_count)::int as shipments
            from intermediate.int_lane_lead_times_observed where lead_time_days >= 0 group by all order by all"""
@@ -175,12 +186,27 @@ def _lead_times(warehouse: duckdb.DuckDBPyConnection, positions: pd.DataFrame) -
     observed: dict[int, dict[int, int]] = {}
     for row in kinds.merge(seen, on=["origin_node_id", "destination_node_id"]).itertuples():
         observed.setdefault(row.kind, {})[row.days] = row.shipments
-    return lead_times(
-        mean_days=kinds["mean_days"].to_numpy(),
-        std_days=kinds["std_days"].to_numpy(),
-        observed=observed,
-        kind=described.merge(kinds, how="left")["kind"].to_numpy(dtype=np.int64),
+    return observed
+
+
+def _as_observed(warehouse: duckdb.DuckDBPyConnection, lanes: pd.DataFrame) -> pd.DataFrame:
+    """Lanes with the days that they are expected to take: as declared, drawn towards what shipments took, as targets have it."""
+    if lanes.empty:
+        return lanes
+    kinds = lanes.reset_index(drop=True).assign(kind=np.arange(len(lanes)))
+    std = warehouse.execute(
+        "select origin_node_id, destination_node_id, mode, lead_time_std_days::double as std_days from staging.stg_master__lanes"
+    ).df()
+    spread = (
+        kinds.merge(std, how="left", on=["origin_node_id", "destination_node_id", "mode"])["std_days"].fillna(0.0).to_numpy(dtype=float)
     )
+    expected = lead_times(
+        mean_days=kinds["lead_time_days"].to_numpy(dtype=float),
+        std_days=spread,
+        observed=_observed(warehouse, kinds),
+        kind=kinds["kind"].to_numpy(dtype=np.int64),
+    )
+    return lanes.reset_index(drop=True).assign(lead_time_days=np.rint(expected.mean_days))
 
 
 def _flows(warehouse: duckdb.DuckDBPyConnection, day: RunDay, positions: pd.DataFrame, longest: int) -> tuple[DemandFlows, int]:

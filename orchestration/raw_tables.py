@@ -94,11 +94,11 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for column in ("event_sequence", "reservation_sequence"):
         connection.execute(f"alter table raw.run_day add column if not exists {column} bigint default 0")
     connection.execute(
-        "create table if not exists raw.transfer_states (transfer_id varchar, order_kind varchar, as_of_date date, sku_id varchar, origin_node_id varchar,"
+        "create or replace table raw.transfer_states (transfer_id varchar, order_kind varchar, as_of_date date, sku_id varchar, origin_node_id varchar,"
         " destination_node_id varchar, mode varchar, ship_date date, arrival_date date, planned_units bigint, transfer_cost double, net_gain double, transfer_units bigint, state varchar,"
         " actor varchar, reason varchar, state_date date, approved_units bigint, issued_units bigint, shipped_units bigint, received_units bigint)"
     )
-    connection.execute("create table if not exists raw.reserved_units (sku_id varchar, node_id varchar, reserved_units bigint)")
+    connection.execute("create or replace table raw.reserved_units (sku_id varchar, node_id varchar, reserved_units bigint)")
 
 
 def load_feed(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: str, ledger: list[Delivery]) -> Loaded:

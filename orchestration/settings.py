@@ -133,8 +133,8 @@ class PlanningSettings(_Frozen):
     rejected_days: int = Field(3, ge=0, description="days for which a line that a planner rejected is not proposed again")
     price_rounds: int = Field(40, ge=1, description="times that prices of shared lanes and nodes are corrected, at most")
     lane_trials: int = Field(100, ge=0, description="departures that are tried to be closed or opened, at most")
-    exact_moves: int = Field(5_000, ge=0, description="pairs of SKU and departure up to which transfers are one integer programme")
-    exact_nodes: int = Field(2_000, ge=1, description="branches that HiGHS looks at in it, at most")
+    exact_moves: int = Field(1_500, ge=0, description="pairs of SKU and departure up to which transfers are one integer programme")
+    exact_nodes: int = Field(200, ge=1, description="branches that HiGHS looks at in it, at most")
     pilot_only: bool = Field(
         False, description="only lines inside the pilot cluster (nodes and SKUs with is_pilot) are proposed, others are shadows"
     )

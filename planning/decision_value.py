@@ -7,7 +7,8 @@ Notes
 Both worlds begin with today's stock and what is under way, meet the same demand, lead times and supply (common random numbers), and every evening
 replenish as the morning does, by today's targets; in one of them today's transfers leave first. What remains at the end carries its freight, as far
 as the targets would hold it. Only SKUs that the plan moves are lived through: what replenishes them travels with all the others, so its departures
-cost nothing here, and the plan's own are charged whole. The mean of the differences has the interval of Student's t over the draws.
+cost nothing here, nor do transfers on the lanes that replenish; other departures of the plan are charged by the share of their units that is lived
+through. The mean of the differences has the interval of Student's t over the draws.
 """
 
 from dataclasses import replace
@@ -53,7 +54,8 @@ def decision_values(
         network = replace(stage.network, lane_capacity_units=np.full(len(whole), np.inf), lane_fixed_cost=np.zeros(len(whole)))
         top = dense_units(network, know.positions, targets["order_up_to_units"].to_numpy(dtype=np.int64))
         scenario = _from_today(stage.scenario, network, know, top, day_count)
-        departures = float(whole[_lanes_used(network, mine)].sum())
+        lateral = ~np.isin(np.arange(len(whole)), network.parent_lane)
+        departures = float((whole * lateral) @ _lane_shares(network, mine, transfers))
         cost, fill = {}, {}
         for name, first in (("without", mine.iloc[:0]), ("with", mine)):
             policy = nodewise(tonight, network, rules=rules, from_supplier=True, fixed_targets=targets, fixed_transfers=first)
@@ -74,10 +76,13 @@ def decision_values(
     return DECISION_VALUES.check(pd.DataFrame(rows, columns=list(DECISION_VALUES.fields)))
 
 
-def _lanes_used(network: TwinNetwork, transfers: pd.DataFrame) -> NDArray[np.bool_]:
-    pairs = set(zip(transfers["origin_node_id"], transfers["destination_node_id"], strict=True))
-    ends = zip(network.lane_origin, network.lane_destination, strict=True)
-    return np.array([(network.node_ids[o], network.node_ids[d]) in pairs for o, d in ends], dtype=bool)
+def _lane_shares(network: TwinNetwork, mine: pd.DataFrame, transfers: pd.DataFrame) -> NDArray[np.float64]:
+    """Share of each lane's departure that is on account of some of the lines: that of their units; shape (n_lanes,)."""
+    ends = ["origin_node_id", "destination_node_id"]
+    share = mine.groupby(ends)["transfer_units"].sum() / transfers.groupby(ends)["transfer_units"].sum()
+    pairs = zip(network.lane_origin, network.lane_destination, strict=True)
+    names = pd.MultiIndex.from_tuples([(network.node_ids[o], network.node_ids[d]) for o, d in pairs], names=ends)
+    return share.reindex(names).fillna(0.0).to_numpy(dtype=float)
 
 
 def _from_today(drawn: Scenario, network: TwinNetwork, know: Knowledge, top: NDArray[np.int64], day_count: int) -> Scenario:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -26,14 +27,31 @@ def rows(settings: Path, query: str) -> list[tuple]:
         return warehouse.execute(query).fetchall()
 
 
-@pytest.fixture
-def planned(deployment: Path) -> Path:
-    """A company whose first day is published, with transfers that cost little."""
-    change_settings(
-        deployment, {"governance": {"issue_within_days": None}, "planning": {"min_net_gain_per_line": 0.1, "cool_down_days": 0}}
-    )
-    assert run(deployment, FIRST).problems == []
-    return deployment
+@pytest.fixture(scope="module")
+def planned(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A company whose first day is published, with transfers that cost little; the tests follow each other on it."""
+    folder = tmp_path_factory.mktemp("life") / "deployment"
+    shutil.copytree(small_company, folder)
+    settings = folder / "settings.yaml"
+    change_settings(settings, {"governance": {"issue_within_days": None}, "planning": {"min_net_gain_per_line": 0.1, "cool_down_days": 0}})
+    assert run(settings, FIRST).problems == []
+    return settings
+
+
+def test_the_certificate_can_be_verified_with_sql_alone(planned: Path) -> None:
+    query = """
+        select c.plan_net_gain - (select coalesce(sum(net_gain), 0) from plan.transfers t where t.as_of_date = c.as_of_date),
+            c.bound_net_gain - c.skus_net_gain - (select sum(bound_cost) from plan.transfer_limits l where l.as_of_date = c.as_of_date),
+            c.bound_net_gain - c.plan_net_gain,
+            (select count(*) from plan.transfer_limits l where l.as_of_date = c.as_of_date and l.used_units > coalesce(l.limit_units, l.used_units)),
+            (select count(*) from plan.transfer_limits l where l.as_of_date = c.as_of_date
+             and abs(l.bound_cost - greatest(0, l.price_per_unit * coalesce(l.most_units, 0) - l.fixed_cost)) > 1e-6)
+        from plan.transfer_certificates c
+    """
+    for of_lines, of_parts, gap, overloaded, wrong in rows(planned, query):
+        assert (of_lines, of_parts) == pytest.approx((0, 0), abs=1e-6)
+        assert gap >= -1e-6
+        assert (overloaded, wrong) == (0, 0)
 
 
 def test_from_the_proposal_to_the_value_that_it_was_worth(planned: Path) -> None:
@@ -74,19 +92,3 @@ def test_from_the_proposal_to_the_value_that_it_was_worth(planned: Path) -> None
     assert again.exit_code == 0, again.output  # what was approved and confirmed later is not known to the day
     assert json.loads(again.output)["changed_tables"] == []
     assert hashes(planned) != before
-
-
-def test_the_certificate_can_be_verified_with_sql_alone(planned: Path) -> None:
-    query = """
-        select c.plan_net_gain - (select coalesce(sum(net_gain), 0) from plan.transfers t where t.as_of_date = c.as_of_date),
-            c.bound_net_gain - c.skus_net_gain - (select sum(bound_cost) from plan.transfer_limits l where l.as_of_date = c.as_of_date),
-            c.bound_net_gain - c.plan_net_gain,
-            (select count(*) from plan.transfer_limits l where l.as_of_date = c.as_of_date and l.used_units > coalesce(l.limit_units, l.used_units)),
-            (select count(*) from plan.transfer_limits l where l.as_of_date = c.as_of_date
-             and abs(l.bound_cost - greatest(0, l.price_per_unit * coalesce(l.most_units, 0) - l.fixed_cost)) > 1e-6)
-        from plan.transfer_certificates c
-    """
-    for of_lines, of_parts, gap, overloaded, wrong in rows(planned, query):
-        assert (of_lines, of_parts) == pytest.approx((0, 0), abs=1e-6)
-        assert gap >= -1e-6
-        assert (overloaded, wrong) == (0, 0)
