@@ -19,7 +19,7 @@ _LOST = {
     "no_other_origin": "no other node could send a case",
     "dearer_lane": "its lane is dearer",
     "needs_its_stock": "it needs its stock more itself",
-    "full": "what it shares with other SKUs is full",
+    "full": "its departure is full, or would run for it alone",
 }
 
 

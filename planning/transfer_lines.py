@@ -24,7 +24,7 @@ _STEPS = 8  # numbers of cases that are tried for each line, besides the planned
 _LOST = {
     "dearer_lane": "its lane is dearer",
     "needs_its_stock": "it needs its stock more itself",
-    "full": "what it shares with other SKUs is full",
+    "full": "its departure is full, or would run for it alone",
 }
 
 
