@@ -1,2 +1,2 @@
--- One row per transfer or replenishment of an earlier plan that is open when the day begins, and per transfer of two months on which somebody decided.
+-- One row per transfer or replenishment of an earlier plan open when the day begins, and per transfer of two months that somebody decided on.
 select * from {{ source('raw', 'transfer_states') }}
