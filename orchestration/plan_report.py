@@ -14,13 +14,7 @@ from rich.text import Text
 from orchestration.report import NothingPublishedError
 from orchestration.settings import Settings
 from orchestration.transfer_ledger import Transfer
-
-_LOST = {
-    "no_other_origin": "no other node could send a case",
-    "dearer_lane": "its lane is dearer",
-    "needs_its_stock": "it needs its stock more itself",
-    "full": "its departure is full, or would run for it alone",
-}
+from planning.vocabulary import RUNNER_UP_REASONS
 
 
 def _parts(settings: Settings, table: str) -> dict[str, Path]:
@@ -75,7 +69,7 @@ def print_explained(out: Console, transfer: Transfer, told: dict[str, Any] | Non
             highlight=False,
         )
         if told["runner_up_origin_node_id"]:
-            extra, why = told["runner_up_extra_cost_per_unit"], _LOST[told["runner_up_reason"]]
+            extra, why = told["runner_up_extra_cost_per_unit"], RUNNER_UP_REASONS[told["runner_up_reason"]]
             out.print(f"runner-up  {told['runner_up_origin_node_id']}, {extra:,.2f} a unit dearer: {why}", markup=False, highlight=False)
         else:
             out.print("runner-up  none: no other node could send a case", highlight=False)

@@ -5,6 +5,7 @@ how a file spells it (settings).
 """
 
 from planning.frame import Frame
+from planning.vocabulary import RUNNER_UP_REASONS
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NODE_TYPES = ("hub", "regional_dc", "urban_mfc", "bonded", "store")
@@ -282,7 +283,7 @@ TRANSFERS = Frame(
     allowed={
         "status": ("proposed", "shadow"),
         "reason_code": ("prevent_stockout", "raise_availability", "rebalance_surplus"),
-        "runner_up_reason": ("no_other_origin", "dearer_lane", "needs_its_stock", "full"),
+        "runner_up_reason": tuple(RUNNER_UP_REASONS),
     },
 )
 TRANSFER_STEPS = Frame(

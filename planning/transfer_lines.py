@@ -19,13 +19,9 @@ from planning.min_cost_flow import FAR
 from planning.shared_limits import Certificate
 from planning.transfer_lanes import TransferLanes
 from planning.transfer_problem import Flows, TransferProblem
+from planning.vocabulary import RUNNER_UP_REASONS
 
 _STEPS = 8  # numbers of cases that are tried for each line, besides the planned one
-_LOST = {
-    "dearer_lane": "its lane is dearer",
-    "needs_its_stock": "it needs its stock more itself",
-    "full": "its departure is full, or would run for it alone",
-}
 
 
 @dataclass(frozen=True)
@@ -255,7 +251,7 @@ def _sentences(rows: pd.DataFrame) -> list[str]:
         f"{units:,} of {sku} from {origin} to {destination} by {mode}, leaving {ship:%-d %b}, for sale {arrival:%-d %b}: "
         f"without them {destination} runs out with {_percent(at0)} ({_cover(days0)}), with them with {_percent(at1)} ({_cover(days1)}); "
         f"{origin} goes from {_percent(from0)} to {_percent(from1)} ({_cover(left)}). Gains {gain:,.2f}, costs {cost:,.2f}, nets {net:,.2f}. "
-        + ("No other node could send a case." if why == "no_other_origin" else f"Next best origin {other}, {extra:,.2f} a unit dearer: {_LOST[why]}.")
+        + ("No other node could send a case." if why == "no_other_origin" else f"Next best origin {other}, {extra:,.2f} a unit dearer: {RUNNER_UP_REASONS[why]}.")
         for units, sku, origin, destination, mode, ship, arrival, at0, at1, days0, days1, from0, from1, left, gain, cost, net, other, extra, why in zip(
             rows["transfer_units"], rows["sku_id"], rows["origin_node_id"], rows["destination_node_id"], rows["mode"], rows["ship_date"],
             rows["arrival_date"], rows["destination_stockout_probability_before"], rows["destination_stockout_probability_after"],

@@ -353,4 +353,11 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
 )
 # fmt: on
 
+# why the next best origin of a transfer lost, as a table has it and as people read it
+RUNNER_UP_REASONS = {
+    "no_other_origin": "no other node could send a case",
+    "dearer_lane": "its lane is dearer",
+    "needs_its_stock": "it needs its stock more itself",
+    "full": "its departure is full, or would run for it alone",
+}
 COLUMNS: dict[str, Column] = {row[0]: Column(*row) for row in _ROWS}
