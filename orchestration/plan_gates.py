@@ -3,6 +3,7 @@
 Belongs here: the rules. Does not: rules of deliveries and forecasts (`checks.py`), what a red verdict stops (`gates.py`).
 """
 
+import dagster as dg
 import duckdb
 import numpy as np
 from scipy.stats import t as student
@@ -134,7 +135,10 @@ def certificate_adds_up(warehouse: duckdb.DuckDBPyConnection, deployment: Deploy
         said.append(f"the plan nets {value:.4f}, more than its bound {bound:.4f}")
     if overloaded:
         said.append(f"{overloaded} departures carry other units than their lines, or more than they can")
-    return Finding([f"plan.transfer_certificates: {one}; materialise plan/transfers again, and report it if it stays" for one in said])
+    shown = {"plan_net_gain": dg.MetadataValue.float(value), "bound_net_gain": dg.MetadataValue.float(bound)}
+    return Finding(
+        [f"plan.transfer_certificates: {one}; materialise plan/transfers again, and report it if it stays" for one in said], metadata=shown
+    )
 
 
 _CERTIFICATE = """
@@ -157,11 +161,16 @@ def plan_is_better_than_none(warehouse: duckdb.DuckDBPyConnection, deployment: D
         "select difference_gain from plan.decision_values where as_of_date = ? order by draw_number", [day.as_of_date]
     ).fetchnumpy()
     low, mean, high = interval(gain["difference_gain"])
-    if not len(gain["difference_gain"]) or mean > 0:
+    if not len(gain["difference_gain"]):
         return Finding([])
+    shown = {"draw_count": dg.MetadataValue.int(len(gain["difference_gain"])), "mean_gain": dg.MetadataValue.float(mean)}
+    if np.isfinite(low):
+        shown |= {"low_gain": dg.MetadataValue.float(low), "high_gain": dg.MetadataValue.float(high)}
+    if mean > 0:
+        return Finding([], metadata=shown)
     said = f"plan.transfers: over the next weeks the plan gains {mean:,.2f} against none, between {low:,.2f} and {high:,.2f} with 95 %"
     remedy = "look at plan.decision_values, at lines that gain little (planning.min_net_gain_per_line) and at the forecast of their SKUs"
-    return Finding([f"{said}; {remedy}"], is_blocking=high < 0)
+    return Finding([f"{said}; {remedy}"], is_blocking=high < 0, metadata=shown)
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
