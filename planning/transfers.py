@@ -274,7 +274,7 @@ def _worth_their_while(problem: TransferProblem, flows: Flows, rules: TransferRu
         touched, kept = np.unique(flows.sku[gone]), flows.of(~gone)
         code = flows.sku[weak] * n_arcs + flows.arc[weak]
         closed = np.where(poor | (kept.load(n_arcs) <= 0) & (problem.fixed_cost > 0), 0.0, problem.capacity_units)
-        problem = replace(problem, blocked=np.union1d(problem.blocked, code), capacity_units=closed)
+        problem = replace(problem, blocked=np.sort(np.concatenate([problem.blocked, code])), capacity_units=closed)
         flows = _again(problem, kept, touched) if cleaning < _CLEANINGS else kept
         cleaning += 1
         weak, poor = _too_little(problem, flows, rules)
