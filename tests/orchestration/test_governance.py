@@ -6,8 +6,6 @@ import http.server
 import itertools
 import json
 import multiprocessing
-import os
-import signal
 import threading
 import time
 from pathlib import Path
@@ -334,7 +332,7 @@ def storm(folder: Path, *, approvers: int, senders: int, kills: int) -> Deployme
             worker.start()
         time.sleep(0.35)
         for worker in workers:
-            os.kill(worker.pid, signal.SIGKILL)
+            worker.kill()  # SIGKILL, unless it ended by itself
             worker.join()
     _approver(str(folder), 0)
     outbox.send(made)
