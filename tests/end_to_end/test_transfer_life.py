@@ -35,7 +35,7 @@ def planned(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     settings = folder / "settings.yaml"
     change_settings(
         settings,
-        {"governance": {"issue_within_days": None}, "planning": {"min_net_gain_per_line": 0.1, "cool_down_days": 0, "plan_draws": 2}},
+        {"governance": {"issue_within_days": None}, "planning": {"min_net_gain_per_line": 0.1, "cool_down_days": 0}},
     )
     assert run(settings, FIRST).problems == []
     return settings
