@@ -248,7 +248,7 @@ def whole_step(nodes: int, skus: int) -> None:
     c = p.curves
     values = MarginalValues(c.sellable, c.urgent, c.surplus, c.shortage, c.later, c.holding, c.urgent_value)
     horizon = np.zeros((rows, PATHS), np.int32)
-    drawn = LeadTimeDemand(horizon, c.sellable, c.urgent, horizon, np.full(rows, 7.0))
+    drawn = LeadTimeDemand(horizon, c.sellable, c.urgent, horizon, np.zeros_like(horizon), np.full(rows, -1), np.full(rows, 7.0))
     rules = TransferRules(1.0, 0.0, 0, False, EFFORT)
     for least in (1.0, 10.0):
         start = time.perf_counter()

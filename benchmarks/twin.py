@@ -74,7 +74,7 @@ def _lane_days(network: TwinNetwork, lanes: pd.DataFrame, know: Knowledge, rng: 
     kind = dict(zip(know.positions["node_id"][below], know.lead_times.kind[below], strict=True))
     seen = {int(lane): kind[node] for node, lane in zip(network.node_ids, network.parent_lane, strict=True) if lane >= 0 and node in kind}
     for day in range(DAYS):
-        weekday = (know.as_of_date.dayofweek + day + 1 + np.arange(7)) % 7
+        weekday = (know.as_of_date.day_of_week + day + 1 + np.arange(7)) % 7
         wait = 1 + np.argmax(leaves[:, weekday], axis=1)
         days = np.maximum(np.rint(rng.normal(mean, std)), 0)
         for lane, number in seen.items():

@@ -51,6 +51,8 @@ def catalogue(*, sku_count: int, first_day: pd.Timestamp, last_day: pd.Timestamp
     retired = np.full(n, np.datetime64("NaT", "ns"))
     ends = (rng.random(n) < 0.06) & ~late
     retired = np.where(ends, first_day + pd.to_timedelta(rng.integers(span // 2, span + 20, n), unit="D"), retired)
+    leftover = (rng.random(n) < 0.15) & ~late & ~ends  # of the season: nothing more comes, and what there is stands where it did not sell
+    retired = np.where(leftover, last_day + pd.to_timedelta(rng.integers(8, 21, n), unit="D"), retired)
     skus = pd.DataFrame(
         {
             "sku_id": [f"{i:05d}" for i in range(1001, 1001 + n)],

@@ -102,7 +102,7 @@ def lanes() -> pd.DataFrame:
             "lead_time_std_days": np.round(0.25 * days, 2),
             "cost_per_unit": np.round(0.05 + km * np.where(trunk, 0.0006, 0.0014), 4),
             "cost_per_kg": np.round(km * 0.0002, 4),
-            "fixed_cost_per_shipment": np.where(trunk, 40.0, 18.0),
+            "fixed_cost_per_shipment": np.where(trunk, 40.0, np.round(4.0 + km * 0.05)),  # a van across town, or across the country
             "capacity_units_per_day": np.where(trunk, 6_000, 900),
             "min_units": 1,
             "departs_on": np.where(trunk, "mon|tue|wed|thu|fri", "mon|tue|wed|thu|fri|sat"),

@@ -16,6 +16,7 @@ from demo.network import NODES, REGIONS, lanes, service_zones
 
 _WEEKDAY_ECOM = np.array([1.1, 1.0, 0.95, 0.95, 1.0, 0.95, 1.15])
 _WEEKDAY_STORE = np.array([0.8, 0.85, 0.9, 1.0, 1.25, 1.6, 0.0])  # closed on Sunday
+_LAST_BUY_DAYS = 60  # before its last day of sale a SKU is bought for the last time
 _CANCELLED_WHEN_SHORT, _LATE, _RETURNED, _SHRINK = 0.15, 0.1, 0.06, 0.0002
 
 
@@ -270,20 +271,21 @@ def _sell_online(state: Company, day: int) -> None:
 
 def _replenish(state: Company, day: int) -> None:
     weekday = state.days[day].day_of_week
-    retired = (state.catalogue.skus["retired_date"] < state.days[day] + pd.Timedelta(days=21)).to_numpy()
+    left_days = (state.catalogue.skus["retired_date"] - state.days[day]).dt.days.to_numpy(dtype=float, na_value=np.inf)
+    is_over, bought_no_more = left_days < 3, left_days < _LAST_BUY_DAYS
     unborn = (state.catalogue.skus["launched_date"] > state.days[day] + pd.Timedelta(days=14)).to_numpy()
     for node in range(len(NODES)):
         if weekday != node % 5:
             continue
         want = state.target[node] - (state.on_hand[node] - state.reserved[node] + state.inbound[node])
-        want = np.where(state.carried[node] & (want > 0.25 * state.target[node]) & ~retired & ~unborn, want, 0)
+        want = np.where(state.carried[node] & (want > 0.25 * state.target[node]) & ~is_over & ~unborn, want, 0)
         parent = _PARENT[node]
         if node == _HUB:
             bonded = np.where(state.catalogue.is_bonded, want, 0)
             _send(state, day, _BONDED, node, bonded)
-            _order(state, day, node, np.where(state.catalogue.is_bonded, 0, want))
+            _order(state, day, node, np.where(state.catalogue.is_bonded | bought_no_more, 0, want))
         elif parent < 0:
-            _order(state, day, node, want)
+            _order(state, day, node, np.where(bought_no_more, 0, want))
         else:
             _send(state, day, parent, node, want)
 

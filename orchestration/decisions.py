@@ -91,6 +91,7 @@ def read_inputs(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
             positions=positions,
             parent_row=flows.parent_row,
             units_per_day=interval.expected_units / interval.protection_days,
+            lanes=lanes,
             as_of_date=day.as_of_date,
         ),
         seeds=path_seeds(as_of_date=day.day, sku_ids=positions["sku_id"].to_numpy()[flows.row_start[:-1]]),

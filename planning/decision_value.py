@@ -46,7 +46,8 @@ def decision_values(
         Frame `plan.decision_values`.
     """
     mine = transfers[transfers["sku_id"].isin(know.positions["sku_id"])]
-    tonight = replace(know, as_of_date=know.as_of_date - pd.Timedelta(days=1))  # the twin's first evening is the plan's
+    lanes = know.lanes.assign(fixed_cost_per_shipment=0.0)
+    tonight = replace(know, lanes=lanes, as_of_date=know.as_of_date - pd.Timedelta(days=1))  # the twin's first evening is the plan's
     rows = []
     for draw in range(draws):
         stage = trial(know, seed=draw)

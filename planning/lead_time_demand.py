@@ -76,6 +76,10 @@ class LeadTimeDemand:
         Demand until a unit sent at the next opportunity after today arrives.
     horizon_units : ndarray of int32, shape (n_rows, n_paths)
         Demand the row's own stock has to meet within its protection interval.
+    after_horizon_units : ndarray of int32, shape (n_rows, n_paths)
+        Demand of the row and those below it from the end of its interval to the end of its parent's; 0 where that ends earlier, or is none.
+    parent_row : ndarray of int, shape (n_rows,)
+        See `DemandFlows`.
     protection_days : ndarray of float64, shape (n_rows,)
         Mean length of the interval.
     """
@@ -84,7 +88,28 @@ class LeadTimeDemand:
     before_arrival_units: NDArray[np.int32]
     before_next_units: NDArray[np.int32]
     horizon_units: NDArray[np.int32]
+    after_horizon_units: NDArray[np.int32]
+    parent_row: NDArray[np.int64]
     protection_days: NDArray[np.float64]
+
+
+def parents_first(parent_row: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Rows below the roots, echelon by echelon from the top.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in parents_first(np.array([2, 3, 3, -1]))]
+    [[1, 2], [0]]
+    """
+    echelons = []
+    above = parent_row < 0
+    while not above.all():
+        rows = np.flatnonzero(~above & above[parent_row])
+        if not len(rows):
+            raise PlanningError("demand flows: rows replenish each other in a circle; one of them needs another parent")
+        echelons.append(rows)
+        above[rows] = True
+    return echelons
 
 
 def path_seeds(*, as_of_date: str, sku_ids: NDArray[np.object_]) -> NDArray[np.uint64]:
@@ -173,6 +198,7 @@ def _draw(
     before: NDArray[np.int32],
     before_next: NDArray[np.int32],
     horizon: NDArray[np.int32],
+    after: NDArray[np.int32],
 ) -> None:
     n_days = means.shape[1]
     n_paths = protection.shape[1]
@@ -230,12 +256,13 @@ def _draw(
                 protection[row, s] = pooled[r, h, s]
                 horizon[row, s] = sums[r, h, s] + late[r, s]
                 for c in range(arrival_days.shape[1]):
-                    before[row, c, s] = min(sums[r, min(arrival_days[row, c], h), s], horizon[row, s])
-                    later = next_days[row, c]
+                    before[row, c, s] = min(sums[r, min(arrival_days[row, c] - 1, h), s], horizon[row, s])
+                    later = next_days[row, c] - 1
                     before_next[row, c, s] = horizon[row, s] if later >= h else min(sums[r, later, s], horizon[row, s])
                 if parent >= 0:
-                    held = max(position[row], pooled[r, h, s])
-                    late[parent, s] += max(0, pooled[r, interval[parent, s], s] - held)
+                    asked = pooled[r, interval[parent, s], s]
+                    after[row, s] = max(0, asked - pooled[r, h, s])
+                    late[parent, s] += max(0, asked - max(position[row], pooled[r, h, s]))
             if parent >= 0:
                 pooled[parent] += pooled[r]
 
@@ -266,9 +293,9 @@ def lead_time_demand(
         Of the lane or supplier that replenishes each row; drawn for every path.
     review_period_days : ndarray of int, shape (n_rows,)
     arrival_days : ndarray of int, shape (n_rows, n_classes)
-        Days until a unit sent today can be sold there, by class of arrival (`transfer_lanes.TransferLanes`).
+        Day from the morning of which a unit sent today can be sold there, at least 1, by class of arrival (`transfer_lanes.TransferLanes`).
     next_arrival_days : ndarray of int, shape (n_rows, n_classes)
-        Days until a unit sent at the next opportunity can be sold there; beyond the horizon where there is none.
+        Day from which a unit sent at the next opportunity can be sold there; beyond the horizon where there is none.
     level_correlation, region_correlation : float
         In [0, 1]; see Notes of the module.
     sample_paths : int
@@ -282,7 +309,7 @@ def lead_time_demand(
     rows = np.arange(flows.parent_row.size)
     if np.any((flows.parent_row >= 0) & (flows.parent_row <= rows)):
         raise PlanningError("demand flows: a parent row stands before its child; sort the rows by echelon, children first")
-    protection, horizon = (np.zeros((rows.size, sample_paths), np.int32) for _ in range(2))
+    protection, horizon, after = (np.zeros((rows.size, sample_paths), np.int32) for _ in range(3))
     before, before_next = (np.zeros((*arrival_days.shape, sample_paths), np.int32) for _ in range(2))
     _draw(
         seeds,
@@ -308,8 +335,9 @@ def lead_time_demand(
         before,
         before_next,
         horizon,
+        after,
     )
-    return LeadTimeDemand(protection, before, before_next, horizon, lead_times.mean_days + review_period_days)
+    return LeadTimeDemand(protection, before, before_next, horizon, after, flows.parent_row, lead_times.mean_days + review_period_days)
 
 
 def extend_horizon(means: NDArray[np.float64], n_days: int) -> tuple[NDArray[np.float64], int]:

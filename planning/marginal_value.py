@@ -13,7 +13,7 @@ when E >= k, E = D(L, H] - max(0, x - D(0, L]), and the k-th unit given away was
 G = max(0, x - D(0, H]).
 
 What is not sent today can be sent at the next opportunity, which arrives at day M, by one who has seen more of the demand. With U what would
-sell by M (E with M in place of H), c what it costs to bring a unit then, and b the margin and penalty, or the cost of a faster way that would
+sell by M (E with M in place of H), c what it costs to bring a unit then, with its share of a departure that has to be paid then as well, and b the margin and penalty, or the cost of a faster way that would
 still be in time if that is less, sending the k-th unit today instead of deciding later is worth
 
     b P(U >= k) + (c - holding) P(U < k <= E) - holding P(E < k):
@@ -22,9 +22,15 @@ the sale that waiting would lose, and the freight that it would not save; the ho
 waiting as well. It falls in k because c <= b + holding; without a next opportunity it is b P(E >= k) - holding P(E < k). L and M belong to the lane, so there is a curve for each day on which something can arrive at the node.
 
 A unit that is idle at the end of the horizon costs its holding, and its share of what the SKU loses until its season ends.
+
+A parent that runs short before its own supply cannot replace what its children give away. So on the paths on which it does, D goes on to the end of
+the parent's horizon: of the units idle at H, those that sell by then are missed when they are gone (as far as the parent has no stock to spare), and
+one more unit sells, here or at a sibling for which the parent then has one (as far as the parent is short). A unit that moves between two children
+of a short parent gains nothing: it sells either way.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -50,7 +56,7 @@ class MarginalValues:
     urgent_units : ndarray of int32, shape (n_rows, n_classes, n_paths)
         Ascending; those of them that would sell before what is sent at the next opportunity arrives.
     surplus_units : ndarray of int32, shape (n_rows, n_paths)
-        Ascending; units that would stand idle at the end of the horizon.
+        Ascending; units that would stand idle, and that no parent who runs short would have to replace.
     shortage_cost_per_unit : ndarray of shape (n_rows,)
         Margin plus penalty of a unit asked for and not there.
     later_value_per_unit : ndarray of shape (n_rows,)
@@ -79,10 +85,38 @@ class MarginalValues:
         )  # fmt: skip
 
 
+class PathUnits(NamedTuple):
+    """What units more or less change on every path, ascending; see `MarginalValues`."""
+
+    sellable: NDArray[np.int32]
+    urgent: NDArray[np.int32]
+    surplus: NDArray[np.int32]
+
+
+def path_units(*, demand: LeadTimeDemand, position_units: NDArray[np.int64]) -> PathUnits:
+    """Count them around the current position of every SKU-node.
+
+    Parameters
+    ----------
+    demand : LeadTimeDemand
+    position_units : ndarray of int, shape (n_rows,)
+        On hand minus reserved plus committed inbound within the horizon.
+    """
+    position = np.maximum(position_units, 0).astype(np.int32)[:, None, None]
+    after_arrival = demand.horizon_units[:, None, :] - demand.before_arrival_units
+    left_at_arrival = np.maximum(position - demand.before_arrival_units, 0)
+    surplus = np.maximum(position[:, 0] - demand.horizon_units, 0)
+    used_later, missed_later = _until_the_parent_is_supplied(demand, position[:, 0], surplus)
+    return PathUnits(
+        sellable=np.sort(np.maximum(after_arrival - left_at_arrival, 0) + missed_later[:, None], axis=2),
+        urgent=np.sort(np.maximum(demand.before_next_units - demand.before_arrival_units - left_at_arrival, 0), axis=2),
+        surplus=np.sort(surplus - used_later, axis=1),
+    )
+
+
 def marginal_values(
     *,
-    demand: LeadTimeDemand,
-    position_units: NDArray[np.int64],
+    units: PathUnits,
     unit_price: NDArray[np.float64],
     unit_cost: NDArray[np.float64],
     penalty_cost_per_unit: NDArray[np.float64],
@@ -92,13 +126,11 @@ def marginal_values(
     later_cost_per_unit: NDArray[np.float64],
     rescue_cost_per_unit: NDArray[np.float64],
 ) -> MarginalValues:
-    """Tabulate v(x) around the current position of every SKU-node.
+    """Price what units more or less change.
 
     Parameters
     ----------
-    demand : LeadTimeDemand
-    position_units : ndarray of int, shape (n_rows,)
-        On hand minus reserved plus committed inbound within the horizon.
+    units : PathUnits
     unit_price, unit_cost, penalty_cost_per_unit, holding_cost_rate_per_year : ndarray of shape (n_rows,)
     holding_days : ndarray of shape (n_rows,)
         Days for which an idle unit is charged: the same for all rows of a SKU, or moving what is idle to a node of a shorter horizon would seem to gain.
@@ -113,17 +145,22 @@ def marginal_values(
     -------
     MarginalValues
     """
-    position = np.maximum(position_units, 0).astype(np.int32)[:, None, None]
-    after_arrival = demand.horizon_units[:, None, :] - demand.before_arrival_units
-    left_at_arrival = np.maximum(position - demand.before_arrival_units, 0)
-    sellable = np.sort(np.maximum(after_arrival - left_at_arrival, 0), axis=2)
-    urgent = np.sort(np.maximum(demand.before_next_units - demand.before_arrival_units - left_at_arrival, 0), axis=2)
-    surplus = np.sort(np.maximum(position[:, 0] - demand.horizon_units, 0), axis=1)
     holding = holding_cost_rate_per_year * unit_cost * holding_days / DAYS_PER_YEAR + ageing_cost_per_unit
     shortage = np.maximum(unit_price - unit_cost, 0.0) + penalty_cost_per_unit
     later = np.minimum(later_cost_per_unit, shortage + holding) - holding
     rescued = np.minimum(rescue_cost_per_unit - holding[:, None], shortage[:, None])
-    return MarginalValues(sellable, urgent, surplus, shortage, later, holding, np.maximum(rescued, later[:, None]))
+    return MarginalValues(units.sellable, units.urgent, units.surplus, shortage, later, holding, np.maximum(rescued, later[:, None]))
+
+
+def _until_the_parent_is_supplied(
+    demand: LeadTimeDemand, position: NDArray[np.int32], surplus: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Idle units that sell before a parent that runs short is supplied, and sales that it will miss for want of one more unit here; by row and path."""
+    up = demand.parent_row
+    balance = np.where((up >= 0)[:, None], (position - demand.horizon_units)[up], 0)
+    used = np.minimum(surplus, demand.after_horizon_units)
+    missed = np.minimum(demand.after_horizon_units - used, np.maximum(-balance, 0))
+    return np.maximum(used - np.maximum(balance, 0), 0), missed
 
 
 def values_of_positions(
@@ -142,11 +179,20 @@ def values_of_positions(
         Of the unit cost: what a liquidator pays for what is left when its season ends.
     """
     column = {name: positions[name].to_numpy(dtype=float, na_value=np.nan) for name in _PRICED}
-    later, rescue = ways_in(positions=positions, lanes=lanes)
-    days = pd.Series(demand.protection_days).groupby(positions["sku_id"].to_numpy()).transform("min").to_numpy(dtype=float)
-    return marginal_values(
+    units = path_units(
         demand=demand,
         position_units=(positions["on_hand_units"] - positions["reserved_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
+    )
+    later, rescue = ways_in(
+        positions=positions,
+        lanes=lanes,
+        wanted_units=units.sellable.mean(axis=2),
+        idle_units=units.surplus.mean(axis=1),
+        most_cost_per_unit=np.maximum(column["unit_price"] - column["unit_cost"], 0.0) + column["penalty_cost_per_unit"],
+    )
+    days = pd.Series(demand.protection_days).groupby(positions["sku_id"].to_numpy()).transform("min").to_numpy(dtype=float)
+    return marginal_values(
+        units=units,
         unit_price=column["unit_price"],
         unit_cost=column["unit_cost"],
         penalty_cost_per_unit=column["penalty_cost_per_unit"],

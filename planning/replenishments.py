@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from planning.frames import REPLENISHMENTS
 from planning.lot_sizes import shared_cases, whole_cases_up
 from planning.pilot import line_status
-from planning.review import days_to_review
-from planning.transfer_lanes import cheapest_modes
+from planning.review import departures, who_orders
 
 SUPPLIER = "supplier"
 
@@ -29,7 +28,8 @@ def plan_replenishments(
     """Order up to the target where a review is due and the position after today's transfers stands at or below the reorder point.
 
     Between reviews a node orders what cannot wait: its position is below what will be asked of it before the next review's order arrives, as after a
-    review at which its parent was short. It does so where the sales in danger together pay the departure, or the lane is used today anyway.
+    review at which its parent was short. It does so where the sales in danger together pay the departure, or the lane is used today anyway. What its
+    own parent sends ahead as a transfer is a part of that order, not instead of it. Nothing is ordered that would arrive after the last day of sale.
 
     Parameters
     ----------
@@ -55,8 +55,19 @@ def plan_replenishments(
     free = (rows["on_hand_units"] - rows["reserved_units"] - rows["presentation_units"]).to_numpy(dtype=float) - leaving
     position = (rows["on_hand_units"] - rows["reserved_units"] + rows["inbound_units"]).to_numpy(dtype=float) - leaving + arriving
     pack = rows["case_pack_units"].to_numpy(dtype=np.int64)
-    is_due, cannot_wait = _who_orders(rows, position, transfers, lanes, as_of_date)
-    short = (is_due | cannot_wait) & (position <= rows["reorder_point_units"]) & (rows["order_up_to_units"] > position)
+    own = transfers.groupby(["sku_id", "origin_node_id", "destination_node_id"])["transfer_units"].sum()
+    lane = pd.MultiIndex.from_arrays([rows["sku_id"], rows["replenished_from_node_id"], rows["node_id"]])
+    is_low = (position <= rows["reorder_point_units"]).to_numpy() & (rows["order_up_to_units"] > position).to_numpy()
+    is_due, cannot_wait = who_orders(
+        positions=rows, position_units=position - own.reindex(lane).fillna(0).to_numpy(dtype=float), is_low=is_low, lanes=lanes,
+        units_per_day=(rows["demand_mean_units"] / rows["protection_days"]).to_numpy(dtype=float), as_of_date=as_of_date.date(),
+        leaving=pd.MultiIndex.from_frame(transfers[["origin_node_id", "destination_node_id"]]).unique(),
+    )  # fmt: skip
+    arrives = departures(positions=rows, lanes=lanes, as_of_date=as_of_date) + pd.to_timedelta(
+        np.ceil(rows["lead_time_days"].to_numpy(dtype=float)), unit="D"
+    )
+    in_season = (arrives - as_of_date).dt.days.to_numpy() <= rows["remaining_season_days"].to_numpy(dtype=float, na_value=np.inf)
+    short = (is_due | cannot_wait) & is_low & in_season
     wanted = np.where(short, whole_cases_up(np.maximum(rows["order_up_to_units"] - position, 0), pack), 0)
 
     needed = np.where(short, whole_cases_up(np.maximum(rows["reorder_point_units"] - position, 0), pack), 0)
@@ -74,36 +85,12 @@ def plan_replenishments(
             "node_id": rows["node_id"],
             "source": rows["source"],
             "ordered_units": ordered,
-            "expected_date": as_of_date + pd.to_timedelta(1 + np.ceil(rows["lead_time_days"].to_numpy(dtype=float)), unit="D"),
+            "expected_date": arrives,
             "reason_code": np.select([ordered < wanted, is_due], ["parent_short", "below_reorder_point"], "cannot_wait"),
         }
     )[wanted > 0]
     lines = lines.assign(status=line_status(lines, positions, node_columns=("node_id",), pilot_only=pilot_only))
     return REPLENISHMENTS.check(lines.sort_values(["sku_id", "node_id"], ignore_index=True))
-
-
-def _who_orders(
-    rows: pd.DataFrame, position: NDArray[np.float64], transfers: pd.DataFrame, lanes: pd.DataFrame, as_of_date: pd.Timestamp
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Rows whose review is due, and others whose safety stock is gone with the expected demand until the next one's order arrives."""
-    to_review = days_to_review(
-        node_ids=rows["node_id"], review_period_days=rows["review_period_days"].to_numpy(dtype=np.int64), as_of_date=as_of_date.date()
-    )
-    is_due = to_review == 0
-    per_day = (rows["demand_mean_units"] / rows["protection_days"]).to_numpy(dtype=float)
-    endangered = np.maximum(per_day * (to_review + rows["lead_time_days"].to_numpy(dtype=float)) - position, 0.0) * ~is_due
-    lane = pd.MultiIndex.from_arrays([rows["replenished_from_node_id"].fillna(SUPPLIER), rows["node_id"]])
-    margin = (rows["unit_price"] - rows["unit_cost"]).clip(lower=0).to_numpy(dtype=float) + rows["penalty_cost_per_unit"].to_numpy(
-        dtype=float
-    )
-    stake = pd.Series(endangered * margin).groupby(lane).transform("sum").to_numpy()
-    fixed = cheapest_modes(lanes).set_index(["origin_node_id", "destination_node_id"])["fixed_cost_per_shipment"].astype(float)
-    used = pd.MultiIndex.from_frame(transfers[["origin_node_id", "destination_node_id"]]).unique()
-    orders = is_due & (position <= rows["reorder_point_units"].to_numpy()) & (rows["order_up_to_units"].to_numpy() > position)
-    has_lane = rows["replenished_from_node_id"].notna().to_numpy()
-    leaves = (lane.isin(used) | pd.Series(orders).groupby(lane).transform("any").to_numpy()) & has_lane
-    departure = np.where(leaves, 0.0, fixed.reindex(lane).fillna(0.0).to_numpy())
-    return is_due, (endangered > 0) & (stake > departure)
 
 
 def _shared(rows: pd.DataFrame, asked: NDArray[np.int64], stock: NDArray[np.float64], pack: NDArray[np.int64]) -> NDArray[np.int64]:

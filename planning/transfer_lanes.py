@@ -96,8 +96,30 @@ def _classes(destination: NDArray[np.int64], arrives: NDArray[np.int64], n_nodes
     return out
 
 
-def ways_in(*, positions: pd.DataFrame, lanes: TransferLanes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least cost of bringing a unit to each row from a node that carries its SKU; infinity for no lane.
+def ways_in(
+    *,
+    positions: pd.DataFrame,
+    lanes: TransferLanes,
+    wanted_units: NDArray[np.float64],
+    idle_units: NDArray[np.float64],
+    most_cost_per_unit: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least cost of bringing a unit to each row at the next opportunity, from a node that carries its SKU; infinity for no lane.
+
+    A departure that costs is shared by the units that would want to leave with it: of every SKU, what its destination wants and its origin has idle,
+    where that pays the freight.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        Frame `stock_positions`.
+    lanes : TransferLanes
+    wanted_units : ndarray of shape (n_rows, n_classes)
+        Expected units that would sell, by class of arrival.
+    idle_units : ndarray of shape (n_rows,)
+        Expected units that would not be missed.
+    most_cost_per_unit : ndarray of shape (n_rows,)
+        What a unit that sells is worth.
 
     Returns
     -------
@@ -108,9 +130,9 @@ def ways_in(*, positions: pd.DataFrame, lanes: TransferLanes) -> tuple[NDArray[n
     """
     node = lanes.rows_of(positions["node_id"])
     sku, _ = pd.factorize(positions["sku_id"])
-    carried = np.zeros((int(sku.max(initial=-1)) + 1, len(lanes.nodes)), bool)
-    carried[sku, node] = True
-    weight = positions["weight_kg"].to_numpy(dtype=float)
+    idle = np.full((int(sku.max(initial=-1)) + 1, len(lanes.nodes)), np.nan)  # of nodes that carry the SKU
+    idle[sku, node] = idle_units
+    weight, departure = positions["weight_kg"].to_numpy(dtype=float), lanes.table["fixed_cost_per_shipment"].to_numpy(dtype=float)
     later, rescue = np.full(len(positions), np.inf), np.full((len(positions), lanes.arrival_days.shape[1]), np.inf)
     by_destination = np.argsort(lanes.arcs.destination, kind="stable")
     first = np.searchsorted(lanes.arcs.destination[by_destination], np.arange(len(lanes.nodes) + 1))
@@ -119,8 +141,10 @@ def ways_in(*, positions: pd.DataFrame, lanes: TransferLanes) -> tuple[NDArray[n
     for at in range(len(lanes.nodes)):
         rows = rows_by_node[row_first[at] : row_first[at + 1]]
         for arc in by_destination[first[at] : first[at + 1]]:
+            there = idle[sku[rows], lanes.arcs.origin[arc]]
             cost = lanes.arcs.cost_per_unit[arc] + lanes.arcs.cost_per_kg[arc] * weight[rows]
-            cost = np.where(carried[sku[rows], lanes.arcs.origin[arc]], cost, np.inf)
+            load = np.minimum(wanted_units[rows, lanes.arcs.arrival_class[arc]], there)[cost < most_cost_per_unit[rows]]
+            cost = np.where(np.isnan(there), np.inf, cost + departure[arc] / max(np.nansum(load), 1.0))
             later[rows] = np.minimum(later[rows], cost)
             in_time = lanes.next_arrival_of_arc[arc] <= lanes.arrival_days[at]
             rescue[rows] = np.where(in_time, np.minimum(rescue[rows], cost[:, None]), rescue[rows])

@@ -121,14 +121,17 @@ def _prices(told: Told) -> NDArray[np.float64]:
 
 @numba.njit(cache=True)
 def _next_best(
-    line_row: NDArray[np.int64], line_destination: NDArray[np.int64], line_arc: NDArray[np.int64], row_sku: NDArray[np.int64], rows: Rows,
-    curves: Curves, arcs: Arcs, price: NDArray[np.float64], given: NDArray[np.int64], received: NDArray[np.int64],
-    best_row: NDArray[np.int64], parts: NDArray[np.float64],
+    line_row: NDArray[np.int64], line_destination: NDArray[np.int64], line_arc: NDArray[np.int64], line_units: NDArray[np.int64],
+    row_sku: NDArray[np.int64], rows: Rows, curves: Curves, arcs: Arcs, price: NDArray[np.float64], departure: NDArray[np.float64],
+    given: NDArray[np.int64], received: NDArray[np.int64], best_row: NDArray[np.int64], parts: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Row that could send one more case to each line's destination at least cost, -1 for none; parts of both: freight, own stock, price a unit."""
+    """Row that could send the last case of each line instead at least cost, -1 for none.
+
+    Parts of both, a unit: freight, own stock, price, departure that would have to be paid for the line, and less what the unit is worth when it arrives.
+    """
     for at in range(line_row.size):
         k, destination, pack = row_sku[line_row[at]], line_destination[at], rows.pack[line_row[at]]
-        least = FAR
+        j, sent, least = destination, max(received[destination] - pack, 0), FAR
         best_row[at] = -1
         for r in range(rows.start[k], rows.start[k + 1]):
             for arc in range(arcs.start[rows.node[r]], arcs.start[rows.node[r] + 1]):
@@ -139,29 +142,44 @@ def _next_best(
                     + arcs.cost_per_kg[arc] * rows.weight_kg[r]
                     + arcs.carry_days[arc] * rows.carry_cost_per_unit_day[r]
                 )
+                c = arcs.arrival_class[arc]
+                worth = (
+                    receive_value(
+                        curves.sellable[j, c],
+                        curves.urgent[j, c],
+                        sent,
+                        pack,
+                        curves.urgent_value[j, c],
+                        curves.later[j],
+                        curves.holding[j],
+                    )
+                    / pack
+                )
                 if arc == line_arc[at]:
                     own = give_cost(curves.surplus[r], max(given[r] - pack, 0), pack, curves.shortage[r], curves.holding[r]) / pack
-                    parts[at, 0], parts[at, 1], parts[at, 2] = freight, own, price[arc]
+                    parts[at, 0], parts[at, 1], parts[at, 2], parts[at, 4] = freight, own, price[arc], -worth
                     continue
                 if r == line_row[at] or received[r] > 0 or rows.available_cases[r] * pack - given[r] < pack:
                     continue
                 own = give_cost(curves.surplus[r], given[r], pack, curves.shortage[r], curves.holding[r]) / pack
-                if freight + own + price[arc] < least:
-                    least, best_row[at] = freight + own + price[arc], r
-                    parts[at, 3], parts[at, 4], parts[at, 5] = freight, own, price[arc]
+                leaves = max(departure[arc] / line_units[at] - price[arc], 0.0)  # its price has a share of it
+                if freight + own + price[arc] + leaves - worth < least:
+                    least, best_row[at] = freight + own + price[arc] + leaves - worth, r
+                    parts[at, 5], parts[at, 6], parts[at, 7], parts[at, 8], parts[at, 9] = freight, own, price[arc], leaves, -worth
 
 
 def _runner_up(told: Told, flows: Flows, given: NDArray[np.int64], received: NDArray[np.int64]) -> dict[str, NDArray]:
-    """The node that would have sent the next case, how much dearer a unit of it is, and what makes it so."""
+    """The node that would have sent the last case, how much dearer a unit of it is, and what makes it so."""
     rows = told.problem.rows
+    unpaid = np.where(flows.load(len(told.problem.fixed_cost)) > 0, 0.0, told.problem.fixed_cost)
     row_sku = np.repeat(np.arange(told.problem.n_skus), np.diff(rows.start))
-    other, parts = np.full(len(flows), -1, np.int64), np.zeros((len(flows), 6))
+    other, parts = np.full(len(flows), -1, np.int64), np.zeros((len(flows), 10))
     _next_best(
-        flows.row, flows.destination, flows.arc, row_sku, rows, told.problem.curves, told.problem.arcs, _prices(told), given, received,
-        other, parts,
+        flows.row, flows.destination, flows.arc, flows.units, row_sku, rows, told.problem.curves, told.problem.arcs, _prices(told), unpaid, given,
+        received, other, parts,
     )  # fmt: skip
-    more = parts[:, 3:] - parts[:, :3]
-    why = np.array(["dearer_lane", "needs_its_stock", "full"])[np.argmax(more, axis=1)]
+    more = parts[:, 5:] - parts[:, :5]
+    why = np.array(["dearer_lane", "needs_its_stock", "full", "pays_a_departure", "arrives_late"])[np.argmax(more, axis=1)]
     return {
         "runner_up_origin_node_id": np.where(other >= 0, told.positions["node_id"].to_numpy(dtype=object)[other], None),
         "runner_up_extra_cost_per_unit": np.where(other >= 0, more.sum(axis=1), np.nan),

@@ -269,6 +269,7 @@ def nodewise(
             on_hand_units=view.on_hand[row_node, row_sku],
             reserved_units=0,
             inbound_units=np.maximum(view.inbound - view.backlog, 0)[row_node, row_sku],
+            remaining_season_days=(know.positions["remaining_season_days"] - view.day).clip(lower=0),
         )
         lanes = cheapest_modes(know.lanes).assign(ship_date=today + pd.Timedelta(days=1), next_ship_date=today + pd.Timedelta(days=2))
         targets = (
@@ -320,7 +321,7 @@ def _transfers(
         position_units=(positions["on_hand_units"] + positions["inbound_units"]).to_numpy(dtype=np.int64),
         lead_times=know.lead_times,
         review_period_days=days_to_supply(
-            positions=positions, parent_row=flows.parent_row, units_per_day=units_per_day, as_of_date=today.date()
+            positions=positions, parent_row=flows.parent_row, units_per_day=units_per_day, lanes=lanes, as_of_date=today.date()
         ),
         arrival_days=network.arrival_days[node],
         next_arrival_days=network.next_arrival_days[node],

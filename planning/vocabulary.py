@@ -190,7 +190,7 @@ _ROWS: tuple[tuple[str, Kind, float | None, float | None, str], ...] = (
     ("model_version", "string", _ANY, _ANY, "first characters of the SHA-256 of the model's facts, which hold its text's own; empty when no model was used"),
     ("capacity_price_per_unit", "float", 0, _ANY, "what one unit more of the departure and of its two nodes would be worth: the dual price of what SKUs share"),
     ("runner_up_extra_cost_per_unit", "float", _ANY, _ANY, "by how much a unit from the next best origin is dearer; empty when there is none"),
-    ("runner_up_reason", "string", _ANY, _ANY, "why the next best origin lost: its lane is dearer, it needs its stock more itself, or what it shares is full"),
+    ("runner_up_reason", "string", _ANY, _ANY, "why the next best origin lost: its lane is dearer, it needs its stock more itself, what it shares is full, its departure has to be paid for this line alone, or it arrives later"),
     ("explanation", "string", _ANY, _ANY, "the line in a sentence"),
     ("open_units", "integer", 0, _UNITS, "units of an order line that have not been shipped"),
     ("routed_units", "integer", 0, _UNITS, "units that the node shall ship"),
@@ -358,6 +358,8 @@ RUNNER_UP_REASONS = {
     "no_other_origin": "no other node could send a case",
     "dearer_lane": "its lane is dearer",
     "needs_its_stock": "it needs its stock more itself",
-    "full": "its departure is full, or would run for it alone",
+    "pays_a_departure": "nothing else leaves on its lane today",
+    "arrives_late": "it arrives later",
+    "full": "what it shares is full",
 }
 COLUMNS: dict[str, Column] = {row[0]: Column(*row) for row in _ROWS}

@@ -35,7 +35,7 @@ def planned(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     settings = folder / "settings.yaml"
     change_settings(
         settings,
-        {"governance": {"issue_within_days": None}, "planning": {"min_net_gain_per_line": 0.1, "cool_down_days": 0}},
+        {"governance": {"issue_within_days": None}, "planning": {"min_net_gain_per_line": 0.1, "cool_down_days": 0, "plan_draws": 8}},
     )
     assert run(settings, FIRST).problems == []
     return settings
@@ -55,6 +55,11 @@ def test_the_certificate_can_be_verified_with_sql_alone(planned: Path) -> None:
         assert (of_lines, of_parts) == pytest.approx((0, 0), abs=1e-6)
         assert gap >= -1e-6
         assert (overloaded, wrong) == (0, 0)
+
+
+def test_the_twin_finds_the_plan_better_than_none(planned: Path) -> None:
+    draws, gain = rows(planned, "select count(*), avg(difference_gain) from plan.decision_values")[0]
+    assert (draws, gain > 0) == (8, True)
 
 
 def test_from_the_proposal_to_the_value_that_it_was_worth(planned: Path) -> None:

@@ -50,7 +50,7 @@ def _company(n_skus: int, hub_cost: float = 1.0) -> tuple[pd.DataFrame, DemandFl
     )
     days = (positions["lead_time_days"] + positions["review_period_days"]).to_numpy()
     units = rng.poisson(np.where(is_hub, 8.0, 4.0)[:, None] * days[:, None], (len(positions), 4_000)).astype(np.int32)
-    return positions, flows, LeadTimeDemand(units, units, units, units, days)
+    return positions, flows, LeadTimeDemand(units, units, units, units, np.zeros_like(units), flows.parent_row, days)
 
 
 def _solved(n_skus: int, hub_cost: float = 1.0) -> pd.DataFrame:

@@ -99,6 +99,28 @@ def test_a_parent_pools_its_children_and_its_own_stock_covers_what_they_do_not_h
     assert np.array_equal(empty.protection_units, full.protection_units)
 
 
+def test_what_arrives_in_the_morning_of_a_day_meets_the_demand_of_that_day() -> None:
+    found = _draw(_flows(np.full((1, 14), 2.0), np.array([0.0]), [-1]))  # arrives on day 2, sent again on day 3; lasts for 7 days
+    assert found.before_arrival_units[0, 0].mean() == pytest.approx(1 * 2.0, rel=0.02)
+    assert found.before_next_units[0, 0].mean() == pytest.approx(2 * 2.0, rel=0.02)
+    assert found.horizon_units[0].mean() == pytest.approx(7 * 2.0, rel=0.02)
+
+
+def test_a_child_goes_on_until_its_parent_is_supplied() -> None:
+    flows = _flows(np.vstack([np.full((1, 30), 2.0), np.zeros((1, 30))]), np.zeros(2), [1, -1])
+    found = lead_time_demand(
+        flows=flows, seeds=path_seeds(as_of_date="2026-01-31", sku_ids=np.array(["a"], dtype=object)), position_units=np.array([20, 0]),
+        lead_times=lead_times(mean_days=np.array([1.0, 9.0]), std_days=np.zeros(2), observed={}, kind=np.array([0, 1])),
+        review_period_days=np.array([4, 4]), arrival_days=np.full((2, 1), 2), next_arrival_days=np.full((2, 1), 3), level_correlation=0.0,
+        region_correlation=0.0, sample_paths=20_000,
+    )  # fmt: skip
+    assert found.after_horizon_units[0].mean() == pytest.approx((13 - 5) * 2.0, rel=0.02)
+    assert found.parent_row.tolist() == [1, -1]
+    assert (found.after_horizon_units[1] == 0).all()
+    late = np.maximum(found.horizon_units[0] + found.after_horizon_units[0] - np.maximum(20, found.horizon_units[0]), 0)
+    assert np.array_equal(found.horizon_units[1], late)
+
+
 def test_the_same_day_and_sku_draw_the_same_paths_in_any_shard() -> None:
     one = _draw(_flows(np.full((1, 14), 3.0), np.array([0.3]), [-1]), paths=64).protection_units[0]
     two = lead_time_demand(

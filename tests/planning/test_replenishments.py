@@ -150,3 +150,40 @@ def test_the_last_cases_of_a_short_parent_are_shipped_too() -> None:
         targets=_targets([12, 12, 0], [12, 12, 0]), transfers=NONE, lanes=NO_LANES, as_of_date=DAY, pilot_only=False,
     )  # fmt: skip
     assert cases["ordered_units"].tolist() == [12, 0]
+
+
+def test_what_the_parent_sends_ahead_does_not_keep_a_node_from_its_lot() -> None:
+    off = next(d for d in (DAY + pd.Timedelta(days=i) for i in range(7)) if days_to_review(
+        node_ids=pd.Series(["n0"]), review_period_days=np.array([7]), as_of_date=d.date())[0] == 4)  # fmt: skip
+
+    def ordered(origin: str) -> int:
+        moved = pd.DataFrame({"sku_id": ["s"], "origin_node_id": [origin], "destination_node_id": ["n0"], "transfer_units": [4]})
+        found = plan_replenishments(
+            positions=positions([8, 90, 50], replenished_from_node_id=["n1", None, None], lead_time_days=1.0), transfers=moved, as_of_date=off,
+            targets=_targets([20, 0, 0], [20, 0, 0], per_day=2.0), lanes=lanes([("n1", "n0"), ("n2", "n0")]), pilot_only=False,
+        )  # fmt: skip
+        return int(found.loc[found["node_id"] == "n0", "ordered_units"].sum())
+
+    assert ordered("n1") == 20 - 8 - 4  # its own parent's units are a part of the lot
+    assert ordered("n2") == 0  # another node's have answered what could not wait
+
+
+def test_an_order_is_expected_its_lead_time_after_the_next_departure() -> None:
+    found = plan_replenishments(
+        positions=positions([0, 90, 0], replenished_from_node_id=["n1", None, None], lead_time_days=2.0, review_period_days=1),
+        targets=_targets([20, 0, 5], [20, 0, 5]), transfers=NONE, lanes=lanes([("n1", "n0")], ship_date=DAY + pd.Timedelta(days=3)), as_of_date=DAY,
+        pilot_only=False,
+    )  # fmt: skip
+    days = (found.set_index("node_id")["expected_date"] - DAY).dt.days
+    assert days.to_dict() == {"n0": 3 + 2, "n2": 1 + 2}
+
+
+def test_nothing_is_ordered_that_would_arrive_after_the_last_day_of_sale() -> None:
+    def ordered(season_days: object) -> int:
+        found = plan_replenishments(
+            positions=positions([0], lead_time_days=4.0, review_period_days=1, remaining_season_days=season_days), targets=_targets([20], [20]),
+            transfers=NONE, lanes=NO_LANES, as_of_date=DAY, pilot_only=False,
+        )  # fmt: skip
+        return int(found["ordered_units"].sum())
+
+    assert [ordered(days) for days in (4, 5, None)] == [0, 20, 20]

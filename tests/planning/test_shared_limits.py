@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from planning.flow_arrays import Arcs, Rows, give_cost, receive_value
 from planning.lead_time_demand import LeadTimeDemand
-from planning.marginal_value import MarginalValues, marginal_values
+from planning.marginal_value import MarginalValues, marginal_values, path_units
 from planning.shared_limits import Effort, coordinate
 from planning.transfer_problem import Flows, TransferProblem, worth
+from tests.planning.test_transfers import no_parent
 
 EXACT = Effort(price_rounds=40, lane_trials=100, exact_moves=5_000, exact_nodes=20_000)
 PRICES = replace(EXACT, exact_moves=-1)
@@ -22,9 +23,11 @@ def values(samples: np.ndarray, before: np.ndarray, on_hand: np.ndarray) -> Marg
     """``before`` of shape (n_rows, n_classes, n_paths): demand until a unit of the class arrives; nothing later can be sent."""
     n = len(on_hand)
     samples = samples.astype(np.int32)
-    drawn = LeadTimeDemand(samples, before, np.broadcast_to(samples[:, None], before.shape).copy(), samples, np.full(n, 7.0))
+    drawn = LeadTimeDemand(
+        samples, before, np.broadcast_to(samples[:, None], before.shape).copy(), samples, *no_parent(samples), np.full(n, 7.0)
+    )
     return marginal_values(
-        demand=drawn, position_units=on_hand, unit_price=np.full(n, 11.0), unit_cost=np.ones(n), penalty_cost_per_unit=np.zeros(n),
+        units=path_units(demand=drawn, position_units=on_hand), unit_price=np.full(n, 11.0), unit_cost=np.ones(n), penalty_cost_per_unit=np.zeros(n),
         holding_cost_rate_per_year=np.full(n, 0.3 * 365 / 7), holding_days=np.full(n, 7.0), ageing_cost_per_unit=np.zeros(n), later_cost_per_unit=np.full(n, np.inf),
         rescue_cost_per_unit=np.full(before.shape[:2], np.inf),
     )  # fmt: skip

@@ -23,6 +23,7 @@ from tests.planning.test_transfers import (
     _normal,
     demand,
     lanes,
+    no_parent,
     plan,
     positions,
     rules,
@@ -34,7 +35,9 @@ def drawn(samples: np.ndarray, before: np.ndarray, again: np.ndarray | None = No
     """``before`` of shape (n_rows, n_classes, n_paths): demand until a unit of the class arrives; ``again``: until one sent next does."""
     samples = samples.astype(np.int32)
     again = np.broadcast_to(samples[:, None], before.shape) if again is None else again
-    return LeadTimeDemand(samples, before.astype(np.int32), again.astype(np.int32), samples, np.full(len(samples), 7.0))
+    return LeadTimeDemand(
+        samples, before.astype(np.int32), again.astype(np.int32), samples, *no_parent(samples), np.full(len(samples), 7.0)
+    )
 
 
 def by_day(on_hand: list[int], sampled: LeadTimeDemand, lane: pd.DataFrame, **columns: object) -> TransferPlan:
@@ -211,3 +214,10 @@ def test_a_day_of_any_limits_passes_the_post_check(seed: int) -> None:
         assert infeasibilities(transfers=found.lines, positions=where, lanes=lane) == []
         assert found.certificate["plan_net_gain"].iloc[0] <= found.certificate["bound_net_gain"].iloc[0] + 1e-6
         assert (found.lines["net_gain"] >= 0.5 - 1e-9).all()
+
+
+def test_a_cheaper_origin_loses_where_its_departure_would_leave_for_the_line_alone() -> None:
+    lane = lanes([("n0", "n2"), ("n1", "n2")], [1.0, 0.5]).assign(fixed_cost_per_shipment=[0.0, 50.0])
+    line = plan([80, 80, 10], _normal(4, 3, mean=20, sd=4), lane).lines.iloc[0]
+    assert (line["origin_node_id"], line["runner_up_origin_node_id"], line["runner_up_reason"]) == ("n0", "n1", "pays_a_departure")
+    assert line["runner_up_extra_cost_per_unit"] == pytest.approx(0.5 - 1.0 + 50.0 / line["transfer_units"], abs=0.05)

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from planning.flow_arrays import Arcs, Rows, give_cost, receive_value
 from planning.frames import OPEN_TRANSFERS
 from planning.lead_time_demand import LeadTimeDemand
-from planning.marginal_value import MarginalValues, marginal_values
+from planning.marginal_value import MarginalValues, marginal_values, path_units
 from planning.min_cost_flow import FAR
 from planning.plan_checks import infeasibilities
 from planning.shared_limits import Effort, coordinate
@@ -43,16 +43,22 @@ def lanes(pairs: list[tuple[str, str]], cost: float | list[float] = 2.0, **colum
     return pd.DataFrame(base | columns)
 
 
+def no_parent(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nothing is asked for after the horizon, and nobody replenishes."""
+    return np.zeros(samples.shape, np.int32), np.full(len(samples), -1)
+
+
 def demand(samples: np.ndarray) -> LeadTimeDemand:
     samples = np.asarray(samples, dtype=np.int32)
-    return LeadTimeDemand(samples, np.zeros_like(samples)[:, None], samples[:, None], samples, np.full(len(samples), 7.0))
+    return LeadTimeDemand(
+        samples, np.zeros_like(samples)[:, None], samples[:, None], samples, *no_parent(samples), np.full(len(samples), 7.0)
+    )
 
 
 def values(sampled: LeadTimeDemand, on_hand: list[int], margin: float = 10.0, holding: float = 0.0, later: float = np.inf) -> MarginalValues:  # fmt: skip
     n = len(on_hand)
     return marginal_values(
-        demand=sampled,
-        position_units=np.array(on_hand),
+        units=path_units(demand=sampled, position_units=np.array(on_hand)),
         unit_price=np.full(n, margin + 1.0),
         unit_cost=np.ones(n),
         penalty_cost_per_unit=np.zeros(n),
@@ -175,7 +181,7 @@ def test_stock_does_not_climb_to_the_node_it_came_from() -> None:
 def test_a_unit_that_arrives_after_the_demand_is_worth_nothing() -> None:
     samples = np.full((2, 64), 30, dtype=np.int32)
     before = np.array([[0], [30]], dtype=np.int32) * np.ones((2, 64), np.int32)
-    late = LeadTimeDemand(samples, before[:, None], samples[:, None], samples, np.full(2, 7.0))
+    late = LeadTimeDemand(samples, before[:, None], samples[:, None], samples, *no_parent(samples), np.full(2, 7.0))
     assert values(late, [60, 0]).sellable_units[1].max() == 0
 
 
@@ -206,7 +212,7 @@ def _problem(on_hand: np.ndarray, table: MarginalValues, cost: np.ndarray, pack:
 def _solve(on_hand: np.ndarray, samples: np.ndarray, cost: np.ndarray, pack: int) -> tuple[np.ndarray, MarginalValues]:
     n = len(on_hand)
     samples = samples.astype(np.int32)
-    soon = LeadTimeDemand(samples, np.zeros_like(samples)[:, None], (samples // 2)[:, None], samples, np.full(n, 7.0))
+    soon = LeadTimeDemand(samples, np.zeros_like(samples)[:, None], (samples // 2)[:, None], samples, *no_parent(samples), np.full(n, 7.0))
     table = values(soon, on_hand.tolist(), holding=0.4, later=1.5)
     flows, _ = coordinate(_problem(on_hand, table, cost, pack), EFFORT)
     flow = np.zeros((n, n), np.int64)
