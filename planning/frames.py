@@ -313,7 +313,7 @@ REPLENISHMENTS = Frame(
     "SKU, node and source it orders from",
     key="as_of_date sku_id node_id source",
     columns="as_of_date sku_id node_id source ordered_units expected_date reason_code status",
-    allowed={"reason_code": ("below_reorder_point", "cannot_wait", "parent_short"), "status": ("proposed", "shadow")},
+    allowed={"reason_code": ("below_reorder_point", "cannot_wait", "parent_short", "lane_closed"), "status": ("proposed", "shadow")},
 )
 DECISION_VALUES = Frame(
     "plan.decision_values",

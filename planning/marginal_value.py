@@ -8,18 +8,20 @@ With x units in position and demand D over the node's horizon, a unit is worth
 
     v(x) = (margin + penalty) * P(D > x) - holding * P(D <= x),
 
-which falls in x. A unit that arrives at day L sells only to demand after L, so the k-th received unit sells on a path
+which falls in x. A unit for sale from the morning after day L on sells to demand after L, so the k-th received unit sells on a path
 when E >= k, E = D(L, H] - max(0, x - D(0, L]), and the k-th unit given away was idle on a path when G >= k,
 G = max(0, x - D(0, H]).
 
 What is not sent today can be sent at the next opportunity, which arrives at day M, by one who has seen more of the demand. With U what would
-sell by M (E with M in place of H), c what it costs to bring a unit then, with its share of a departure that has to be paid then as well, and b the margin and penalty, or the cost of a faster way that would
-still be in time if that is less, sending the k-th unit today instead of deciding later is worth
+sell by M (E with M in place of H), c what it costs to bring a unit then, with its share of a departure that has to be paid then as well, and b the
+margin and penalty, or the cost of a faster way that would still be in time if that is less, sending the k-th unit today instead of deciding later is
+worth
 
     b P(U >= k) + (c - holding) P(U < k <= E) - holding P(E < k):
 
 the sale that waiting would lose, and the freight that it would not save; the holding that the origin saves on a unit idle there it would save by
-waiting as well. It falls in k because c <= b + holding; without a next opportunity it is b P(E >= k) - holding P(E < k). L and M belong to the lane, so there is a curve for each day on which something can arrive at the node.
+waiting as well. It falls in k because c <= b + holding; without a next opportunity it is b P(E >= k) - holding P(E < k). L and M belong to the lane, so
+there is a curve for each day on which something can arrive at the node.
 
 A unit that is idle at the end of the horizon costs its holding, and its share of what the SKU loses until its season ends.
 

@@ -44,6 +44,7 @@ def plan_replenishments(
     DataFrame
         Frame `plan.replenishments`. A parent that cannot serve all its children first brings them towards their reorder points, each by the
         same share of what it misses, then shares what is left of it for the rest of their lots, in whole cases; the line says ``parent_short``.
+        Where the lane from the parent is closed nothing is sent, and the line says ``lane_closed``.
     """
     wanted_of = ["sku_id", "node_id", "reorder_point_units", "order_up_to_units", "demand_mean_units", "protection_days"]
     rows = positions.merge(targets[wanted_of], on=["sku_id", "node_id"])
@@ -63,7 +64,9 @@ def plan_replenishments(
         units_per_day=(rows["demand_mean_units"] / rows["protection_days"]).to_numpy(dtype=float), as_of_date=as_of_date.date(),
         leaving=pd.MultiIndex.from_frame(transfers[["origin_node_id", "destination_node_id"]]).unique(),
     )  # fmt: skip
-    arrives = departures(positions=rows, lanes=lanes, as_of_date=as_of_date) + pd.to_timedelta(
+    leaves = departures(positions=rows, lanes=lanes, as_of_date=as_of_date)
+    is_open = leaves.notna().to_numpy()
+    arrives = leaves.fillna(as_of_date + pd.Timedelta(days=1)) + pd.to_timedelta(
         np.ceil(rows["lead_time_days"].to_numpy(dtype=float)), unit="D"
     )
     in_season = (arrives - as_of_date).dt.days.to_numpy() <= rows["remaining_season_days"].to_numpy(dtype=float, na_value=np.inf)
@@ -75,9 +78,9 @@ def plan_replenishments(
     rows = rows.assign(source=parent.where(parent.notna(), SUPPLIER))
     from_parent = (rows["source"] != SUPPLIER).to_numpy()
     stock = pd.Series(np.maximum(free, 0), index=key).reindex(pd.MultiIndex.from_frame(rows[["sku_id", "source"]])).fillna(0).to_numpy()
-    ordered = _shared(rows, np.minimum(needed, wanted), np.where(from_parent, stock, np.inf), pack)
+    ordered = _shared(rows, np.minimum(needed, wanted) * is_open, np.where(from_parent, stock, np.inf), pack)
     given = pd.Series(ordered).groupby([rows["sku_id"], rows["source"]]).transform("sum").to_numpy(dtype=float)
-    ordered = ordered + _shared(rows, wanted - ordered, np.where(from_parent, stock - given, np.inf), pack)
+    ordered = ordered + _shared(rows, (wanted - ordered) * is_open, np.where(from_parent, stock - given, np.inf), pack)
     lines = pd.DataFrame(
         {
             "as_of_date": as_of_date,
@@ -86,7 +89,9 @@ def plan_replenishments(
             "source": rows["source"],
             "ordered_units": ordered,
             "expected_date": arrives,
-            "reason_code": np.select([ordered < wanted, is_due], ["parent_short", "below_reorder_point"], "cannot_wait"),
+            "reason_code": np.select(
+                [~is_open, ordered < wanted, is_due], ["lane_closed", "parent_short", "below_reorder_point"], "cannot_wait"
+            ),
         }
     )[wanted > 0]
     lines = lines.assign(status=line_status(lines, positions, node_columns=("node_id",), pilot_only=pilot_only))

@@ -39,10 +39,13 @@ def days_until_next(*, node_ids: pd.Series, review_period_days: NDArray[np.int64
 
 
 def departures(*, positions: pd.DataFrame, lanes: pd.DataFrame, as_of_date: pd.Timestamp) -> pd.Series:
-    """Day on which what a row orders this evening leaves: the next departure of the lane that replenishes it, tomorrow from the supplier."""
+    """Day on which what a row orders this evening leaves: the next departure of the lane that replenishes it, none where that is closed; tomorrow from the
+    supplier.
+    """
     lane = pd.MultiIndex.from_frame(positions[["replenished_from_node_id", "node_id"]])
     leaves = cheapest_modes(lanes).set_index(["origin_node_id", "destination_node_id"])["ship_date"].reindex(lane)
-    return pd.Series(pd.to_datetime(leaves).to_numpy(), index=positions.index).fillna(as_of_date + pd.Timedelta(days=1))
+    of_lane = pd.Series(pd.to_datetime(leaves).to_numpy(), index=positions.index)
+    return of_lane.where(positions["replenished_from_node_id"].notna(), as_of_date + pd.Timedelta(days=1))
 
 
 def who_orders(
@@ -104,7 +107,7 @@ def days_to_supply(
     as_of_date: dt.date,
 ) -> NDArray[np.int64]:
     """Days from this evening to the review whose order will reach each row: this evening where it is due or cannot wait (0, and as many more as its
-    lane waits for a departure), else the next one, or where the parent is short the one after the parent's.
+    lane waits for a departure), else or where that lane is closed the next one, or where the parent is short the one after the parent's.
 
     Parameters
     ----------
@@ -138,10 +141,9 @@ def days_to_supply(
     asked = np.bincount(parent_row[child], weights=missing[child], minlength=len(days))
     free = np.maximum(on_hand - positions["presentation_units"].to_numpy(dtype=float), 0.0)
     is_short, is_covered = asked > free, free + inbound >= asked
-    waits = (
-        departures(positions=positions, lanes=lanes, as_of_date=pd.Timestamp(as_of_date)) - pd.Timestamp(as_of_date)
-    ).dt.days.to_numpy() - 1
-    supplied = np.where(is_due | cannot_wait, waits, days)
+    today = pd.Timestamp(as_of_date)
+    waits = (departures(positions=positions, lanes=lanes, as_of_date=today) - today).dt.days.to_numpy(dtype=float) - 1
+    supplied = np.where((is_due | cannot_wait) & ~np.isnan(waits), waits, days)
     season = positions["remaining_season_days"].to_numpy(dtype=float, na_value=np.inf)
     supplied = np.where((parent_row < 0) & (supplied + lead >= season), np.minimum(season, _SEASON_DAYS), supplied).astype(np.int64)
     for rows in parents_first(parent_row):

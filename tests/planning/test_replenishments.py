@@ -7,6 +7,11 @@ from tests.planning.test_transfers import DAY, lanes, positions
 
 NO_LANES = lanes([])
 
+
+def from_parent(parent: int, children: int) -> pd.DataFrame:
+    return lanes([(f"n{parent}", f"n{child}") for child in range(children)])
+
+
 NONE = pd.DataFrame({"sku_id": [], "origin_node_id": [], "destination_node_id": [], "transfer_units": []})
 
 
@@ -53,7 +58,7 @@ def _from_a_parent_with(units: int) -> list[int]:
         positions=positions([0, 0, units], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
         targets=_targets([20, 10, 0], [60, 30, 0]),
         transfers=NONE,
-        lanes=NO_LANES,
+        lanes=from_parent(2, 2),
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -74,7 +79,7 @@ def test_a_large_lot_of_one_node_does_not_starve_another() -> None:
         positions=positions([0, 0, 30], replenished_from_node_id=["n2", "n2", None], review_period_days=1),
         targets=_targets([5, 20, 0], [500, 20, 0]),
         transfers=NONE,
-        lanes=NO_LANES,
+        lanes=from_parent(2, 2),
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -87,7 +92,7 @@ def test_what_the_parent_ships_by_transfer_is_not_promised_twice() -> None:
         positions=positions([0, 30], replenished_from_node_id=["n1", None], review_period_days=1),
         targets=_targets([5, 0], [40, 0]),
         transfers=moved,
-        lanes=NO_LANES,
+        lanes=from_parent(1, 1),
         as_of_date=DAY,
         pilot_only=False,
     )
@@ -142,12 +147,12 @@ def test_what_cannot_wait_goes_when_it_pays_the_departure_or_the_lane_is_used_an
 def test_the_last_cases_of_a_short_parent_are_shipped_too() -> None:
     found = plan_replenishments(
         positions=positions([0] * 10 + [9], replenished_from_node_id=["n10"] * 10 + [None], review_period_days=1),
-        targets=_targets([1] * 10 + [0], [1] * 10 + [0]), transfers=NONE, lanes=NO_LANES, as_of_date=DAY, pilot_only=False,
+        targets=_targets([1] * 10 + [0], [1] * 10 + [0]), transfers=NONE, lanes=from_parent(10, 10), as_of_date=DAY, pilot_only=False,
     )  # fmt: skip
     assert found["ordered_units"].tolist() == [1] * 9 + [0]
     cases = plan_replenishments(
         positions=positions([0, 0, 12], replenished_from_node_id=["n2", "n2", None], review_period_days=1, case_pack_units=12),
-        targets=_targets([12, 12, 0], [12, 12, 0]), transfers=NONE, lanes=NO_LANES, as_of_date=DAY, pilot_only=False,
+        targets=_targets([12, 12, 0], [12, 12, 0]), transfers=NONE, lanes=from_parent(2, 2), as_of_date=DAY, pilot_only=False,
     )  # fmt: skip
     assert cases["ordered_units"].tolist() == [12, 0]
 
@@ -187,3 +192,14 @@ def test_nothing_is_ordered_that_would_arrive_after_the_last_day_of_sale() -> No
         return int(found["ordered_units"].sum())
 
     assert [ordered(days) for days in (4, 5, None)] == [0, 20, 20]
+
+
+def test_nothing_is_ordered_on_a_closed_lane_and_the_line_says_so() -> None:
+    found = plan_replenishments(
+        positions=positions([0, 0, 50], replenished_from_node_id=["n2", "n2", None], review_period_days=1), transfers=NONE, as_of_date=DAY,
+        targets=_targets([20, 10, 0], [20, 10, 0]), lanes=lanes([("n2", "n1")]), pilot_only=False,
+    )  # fmt: skip
+    assert found[["node_id", "ordered_units", "reason_code"]].to_numpy().tolist() == [
+        ["n0", 0, "lane_closed"],
+        ["n1", 10, "below_reorder_point"],
+    ]

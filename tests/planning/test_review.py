@@ -24,7 +24,7 @@ def test_the_next_review_after_one_that_is_due_is_a_period_away() -> None:
     assert days[0] == 1 and 1 <= days[1] <= 5
 
 
-def _supplied(hub: int, coming: int = 0, **columns: object) -> list[int]:
+def _supplied(hub: int, coming: int = 0, closed: str = "", **columns: object) -> list[int]:
     """Two shops that ask for three a day, a day from a hub that the supplier reaches in ten; all reviewed daily unless said otherwise."""
     base = {
         "node_id": ["a", "b", "hub"], "inbound_units": [0, 0, coming], "review_period_days": 1, "lead_time_days": [1.0, 1.0, 10.0],
@@ -32,6 +32,7 @@ def _supplied(hub: int, coming: int = 0, **columns: object) -> list[int]:
     }  # fmt: skip
     rows = positions([0, 0, hub], **(base | columns))
     lane = lanes([("hub", "a"), ("hub", "b")], fixed_cost_per_shipment=100.0, ship_date=[TOMORROW, TOMORROW + pd.Timedelta(days=2)])
+    lane = lane[lane["destination_node_id"] != closed]
     found = days_to_supply(
         positions=rows, parent_row=np.array([2, 2, -1]), units_per_day=np.array([3.0, 3.0, 6.0]), lanes=lane, as_of_date=DAY
     )
@@ -40,6 +41,10 @@ def _supplied(hub: int, coming: int = 0, **columns: object) -> list[int]:
 
 def test_a_node_whose_parent_has_enough_lives_on_what_it_has_until_the_departure_after_its_review() -> None:
     assert _supplied(hub=12) == [0, 2, 0]
+
+
+def test_a_closed_lane_brings_nothing_before_the_next_review() -> None:
+    assert _supplied(hub=12, closed="b") == [0, 1, 0]
 
 
 def test_a_node_whose_parent_is_short_lives_on_what_it_has_until_the_parent_is_supplied() -> None:
