@@ -30,7 +30,7 @@ _NAME = Field(min_length=1, max_length=200)
 class OrderLine(BaseModel):
     """A line that is asked for."""
 
-    line_number: int = Field(ge=0)
+    line_number: int = Field(ge=0, le=1_000_000)
     sku_id: str = _NAME
     units: int = Field(ge=1, le=10_000_000)
     node_id: str = Field("", max_length=200, description="only from this node; by default from the best")
@@ -75,7 +75,11 @@ class _Stores:
         if not hasattr(self._local, "connection"):
             self._local.connection = sqlite3.connect(self._settings.ops, timeout=30, isolation_level="IMMEDIATE")
             self._local.connection.execute("pragma busy_timeout = 30000")
-        yield self._local.connection
+        try:
+            yield self._local.connection
+        finally:
+            if self._local.connection.in_transaction:
+                self._local.connection.rollback()
 
 
 def build_api(settings: Settings, token: str) -> FastAPI:

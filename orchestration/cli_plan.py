@@ -268,7 +268,7 @@ def _chosen(deployment: Any, ids: list[str] | None, everything: bool, state: str
         if everything:
             return [t.transfer_id for t in transfer_ledger.find(store, states=(state,))]
         try:
-            return [transfer_ledger.get(store, one).transfer_id for one in ids or []]
+            return list(dict.fromkeys(transfer_ledger.get(store, one).transfer_id for one in ids or []))
         except transfer_ledger.TransferStateError as error:
             _refuse(str(error), 2)
     return []

@@ -76,25 +76,29 @@ def issue(deployment: Deployment, ids: list[str], *, actor: str, today: dt.date)
     with deployment.ops() as store:
         store.execute("begin immediate")
         try:
-            chosen = [transfer_ledger.get(store, one) for one in ids]
+            chosen = list({t.transfer_id: t for t in (transfer_ledger.get(store, one) for one in ids)}.values())
             wrong = [t for t in chosen if t.state != transfer_ledger.APPROVED]
             if wrong:
                 raise transfer_ledger.TransferStateError(f"{wrong[0].transfer_id} is {wrong[0].state}; only approved transfers are issued")
             best_first = sorted(chosen, key=lambda t: (-(t.net_gain or 0.0), t.transfer_id))
-            done = [_issue_one(store, transfer, actor) for transfer in best_first]
+            done = [
+                _issue_one(store, transfer, actor, not_yet=[t.transfer_id for t in best_first[at:]])
+                for at, transfer in enumerate(best_first)
+            ]
             documents = _queue(store, [t for t in done if t.state == transfer_ledger.ISSUED])
-        except transfer_ledger.TransferStateError:
+        except BaseException:
             store.rollback()
             raise
         store.commit()
     return Issued(done, documents)
 
 
-def _issue_one(store: sqlite3.Connection, transfer: Transfer, actor: str) -> Transfer:
+def _issue_one(store: sqlite3.Connection, transfer: Transfer, actor: str, *, not_yet: list[str]) -> Transfer:
+    """Issue what is there for it, before those of the batch whose turn comes later."""
     key = f"issue:{transfer.transfer_id}"
     if transfer.origin_node_id is None:
         return transfer_ledger.advance(store, transfer.transfer_id, transfer_ledger.ISSUED, actor=actor, key=key)
-    there = availability.available(store, transfer.sku_id, transfer.origin_node_id, without_transfer=transfer.transfer_id)
+    there = availability.available(store, transfer.sku_id, transfer.origin_node_id, without_transfers=not_yet)
     free = max(there[0].available_units - there[0].presentation_units, 0) if there else 0
     units = min(transfer.units, free // transfer.case_pack_units * transfer.case_pack_units)
     if units <= 0:

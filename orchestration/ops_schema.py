@@ -52,6 +52,9 @@ create view if not exists transfer_states as
 select o.*, e.event_sequence, e.state, e.units, e.actor, e.reason, e.at
 from transfer_orders o join transfer_events e on e.transfer_id = o.transfer_id
 where e.event_sequence = (select max(event_sequence) from transfer_events where transfer_id = o.transfer_id);
+create table if not exists transfer_feed_totals (
+    transfer_id text not null references transfer_orders (transfer_id), state text not null, units integer not null, primary key (transfer_id, state)
+);
 create table if not exists outbox (
     document integer primary key autoincrement,
     document_key text not null unique, order_kind text not null, origin_node_id text, destination_node_id text not null, mode text not null,
@@ -86,4 +89,6 @@ create index if not exists reservations_by_order on reservations (order_id, line
 ADDED = (  # columns that came later
     ("publications", "event_sequence integer not null default 0"),
     ("publications", "reservation_sequence integer not null default 0"),
+    ("stock_day", "cut_at text not null default ''"),
+    ("transfer_events", "advised_units integer"),
 )

@@ -7,10 +7,10 @@ A file is written beside its place and linked into it under the document's key: 
 """
 
 import fcntl
+import http.client
 import json
 import os
 import sqlite3
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,7 +87,7 @@ def send(deployment: Deployment) -> Sent:
                     continue
                 try:
                     detail = _post(settings, document) if channel == HTTP else _write(deployment.settings.outbox, files[channel](document))
-                except (OSError, urllib.error.URLError) as error:
+                except (OSError, http.client.HTTPException) as error:  # a URLError is an OSError
                     problems.append(f"{document.key} by {channel}: {error}")
                     _remember(deployment, "outbox_attempts", (document.key, channel, transfer_ledger.now(), str(error)[:500]))
                     continue
@@ -135,11 +135,21 @@ def _write(folder: Path, files: list[tuple[str, str]]) -> str:
     return ", ".join(name for name, _ in files) or "nothing to write"
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Followed, a POST would become a GET without the document, and the token would go to another host: it is a failure instead."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Say no."""
+
+
+_HERE_ONLY = urllib.request.build_opener(_NoRedirect)
+
+
 def _post(settings: HandOverSettings, document: Document) -> str:
     headers = {"Content-Type": "application/json", "Idempotency-Key": document.key}
     token = os.environ.get(settings.http_token_variable, "") if settings.http_token_variable else ""
     if token:
         headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(str(settings.http_url), data=documents.as_json(document).encode(), headers=headers, method="POST")
-    with urllib.request.urlopen(request, timeout=settings.http_timeout_seconds) as answer:
+    with _HERE_ONLY.open(request, timeout=settings.http_timeout_seconds) as answer:
         return f"{answer.status}"

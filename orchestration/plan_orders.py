@@ -55,9 +55,11 @@ def enter_plan(warehouse: duckdb.DuckDBPyConnection, deployment: Deployment, day
     orders = plan_orders(warehouse, deployment.settings, day)
     positions, zones = warehouse.execute(_POSITIONS, {"day": day.as_of_date}).df(), warehouse.execute(_ZONES).df()
     with deployment.ops() as store:
-        moved = receipts.reconcile_shipments(store, warehouse)
+        at, zone = transfer_ledger.now(), deployment.settings.time_zone
+        cut = availability.cut_of(store, as_of_date=day.day, at=at, time_zone=zone)
+        moved = receipts.reconcile_shipments(store, warehouse, at=cut)
         counts = transfer_ledger.record_plan(store, orders, as_of_date=day.day)
-        availability.record_stock(store, positions, zones, as_of_date=day.day, at=transfer_ledger.now())
+        availability.record_stock(store, positions, zones, as_of_date=day.day, at=at, time_zone=zone)
         store.commit()
         band = deployment.settings.governance.auto_approve
         approved = _approve_band(deployment, orders, band) if band else 0
@@ -69,9 +71,9 @@ def plan_orders(warehouse: duckdb.DuckDBPyConnection, settings: Settings, day: R
     transfers = warehouse.execute(_TRANSFERS, {"day": day.as_of_date}).df()
     lines = warehouse.execute(_REPLENISHMENTS, {"day": day.as_of_date}).df()
     is_supplier = lines["source"] == "supplier"
-    names = zip(lines["as_of_date"], lines["sku_id"], lines["destination_node_id"], lines["source"], strict=True)
+    names = zip(lines["as_of_date"], lines["sku_id"], lines["destination_node_id"], lines["source"], lines["planned_units"], strict=True)
     lines = lines.assign(
-        transfer_id=[hashlib.sha256("|".join(("replenishment", *name)).encode()).hexdigest()[:16] for name in names],
+        transfer_id=[hashlib.sha256("|".join(("replenishment", *map(str, name))).encode()).hexdigest()[:16] for name in names],
         order_kind=is_supplier.map({True: "supplier_order", False: "replenishment"}),
         origin_node_id=lines["source"].where(~is_supplier, None),
         transfer_cost=None,

@@ -50,6 +50,8 @@ class Confirmed:
 def read_advices(path: Path) -> list[Advice]:
     """Lines of an X12 945 or 944, a CSV or a JSON file; CSV and JSON name transfer_id, state (shipped, received) and units.
 
+    An advice is known by its own number (W06-04, W17-03, or a ``reference``), and without one by the bytes of its file.
+
     Raises
     ------
     DeliveryError
@@ -59,20 +61,27 @@ def read_advices(path: Path) -> list[Advice]:
     digest = hashlib.sha256(text).hexdigest()[:16]
     if text.startswith(b"ISA"):
         rows = list(csv.DictReader(io.StringIO(x12.as_csv(path, {"N9@LI", "ST01"}).decode())))
-        lines = [{"transfer_id": row["N9@LI"], "state": _X12.get(row["ST01"], ""), "units": row["quantity"]} for row in rows]
+        lines = [
+            {"transfer_id": row["N9@LI"], "state": _X12.get(row["ST01"], ""), "units": row["quantity"],
+             "reference": row.get({"945": "W0604", "944": "W1703"}.get(row["ST01"], ""), "")}
+            for row in rows
+        ]  # fmt: skip
     elif path.suffix == ".json":
         content = json.loads(text)
         lines = content["lines"] if isinstance(content, dict) else content
     else:
         lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
-    advices = []
+    advices: list[Advice] = []
     for number, line in enumerate(lines, start=1):
         units = str(line.get("units", "")).strip()
         if not line.get("transfer_id") or line.get("state") not in (SHIPPED, RECEIVED) or not units.isdigit():
             raise DeliveryError(
                 f"{path.name}: line {number} needs transfer_id, state (shipped or received) and whole units; it has {dict(line)}"
             )
-        advices.append(Advice(str(line["transfer_id"]), str(line["state"]), int(units), f"advice:{digest}:{number}"))
+        one, reference = str(line["transfer_id"]), str(line.get("reference") or "").strip()
+        nth = sum(1 for a in advices if a.transfer_id == one and a.state == line["state"])
+        key = f"advice:{line['state']}:{reference}:{one}:{nth}" if reference else f"advice:{digest}:{number}"
+        advices.append(Advice(one, str(line["state"]), int(units), key))
     return advices
 
 
@@ -90,20 +99,37 @@ def confirm(store: sqlite3.Connection, advices: list[Advice], *, actor: str) -> 
 
 
 def _enter(store: sqlite3.Connection, advice: Advice, actor: str) -> Transfer:
-    if store.execute("select 1 from transfer_events where event_key = ?", (advice.key,)).fetchone():
-        return transfer_ledger.get(store, advice.transfer_id)
+    known = store.execute("select advised_units from transfer_events where event_key = ?", (advice.key,)).fetchone()
     transfer = transfer_ledger.get(store, advice.transfer_id)
-    before = moved_units(store, transfer.transfer_id).get(advice.state, 0)
+    if known:
+        if known[0] is not None and known[0] != advice.units:
+            raise TransferStateError(
+                f"{transfer.transfer_id}: {advice.key} advised {known[0]} units before and {advice.units} now; left as it was"
+            )
+        return transfer
+    advised, of_feed = _told_by(store, transfer.transfer_id, advice.state)
     done = transfer_ledger.advance(
         store,
         transfer.transfer_id,
         advice.state,
         actor=actor,
-        units=before + advice.units,
+        units=max(advised + advice.units, of_feed),
         key=advice.key,
         reason=f"{advice.units} units advised",
+        advised_units=advice.units,
     )
     return _close_if_even(store, done, actor)
+
+
+def _told_by(store: sqlite3.Connection, transfer_id: str, state: str) -> tuple[int, int]:
+    """Units of a state by advices, which add up, and by the shipments feed, which tells the whole: two tellers of the same units."""
+    advised, of_feed = store.execute(
+        """select coalesce(sum(advised_units), 0), coalesce((
+               select units from transfer_feed_totals where transfer_id = ?1 and state = ?2
+           ), 0) from transfer_events where transfer_id = ?1 and state = ?2""",
+        (transfer_id, state),
+    ).fetchone()
+    return int(advised), int(of_feed)
 
 
 def moved_units(store: sqlite3.Connection, transfer_id: str) -> dict[str, int]:
@@ -116,9 +142,14 @@ def moved_units(store: sqlite3.Connection, transfer_id: str) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def _close_if_even(store: sqlite3.Connection, transfer: Transfer, actor: str) -> Transfer:
+def _close_if_even(store: sqlite3.Connection, transfer: Transfer, actor: str, *, is_all: bool = False) -> Transfer:
+    """Close what arrived whole: all that was issued, or where nothing more will leave (``is_all``), all that was shipped."""
     moved = moved_units(store, transfer.transfer_id)
-    sent = moved.get(SHIPPED, moved.get("issued"))
+    if transfer.state == SHIPPED and RECEIVED in moved and moved[RECEIVED] >= moved[SHIPPED]:  # its receipt was advised first
+        transfer = transfer_ledger.advance(
+            store, transfer.transfer_id, RECEIVED, actor=actor, units=moved[RECEIVED], reason="arrived before"
+        )
+    sent = moved.get(SHIPPED, 0) if is_all else max(moved.get(SHIPPED, 0), moved.get("issued", 0))
     if transfer.state == RECEIVED and moved[RECEIVED] == sent:
         return transfer_ledger.advance(store, transfer.transfer_id, CLOSED, actor=actor, reason="all units arrived")
     return transfer
@@ -147,8 +178,8 @@ def close_with_difference(store: sqlite3.Connection, transfer_id: str, *, actor:
     return done
 
 
-def reconcile_shipments(store: sqlite3.Connection, warehouse: duckdb.DuckDBPyConnection) -> int:
-    """Enter what the shipments feed says of open transfers, as totals of the day; returns how many events that made."""
+def reconcile_shipments(store: sqlite3.Connection, warehouse: duckdb.DuckDBPyConnection, *, at: str) -> int:
+    """Enter what the shipments feed says of open transfers, as totals of the day that ends at ``at``; returns how many events that made."""
     known = [t.transfer_id for t in transfer_ledger.find(store, states=("issued", SHIPPED, RECEIVED))]
     if not known:
         return 0
@@ -162,18 +193,15 @@ def reconcile_shipments(store: sqlite3.Connection, warehouse: duckdb.DuckDBPyCon
     store.execute("begin immediate")
     count = 0
     for transfer_id, shipped, is_delivered, received in rows:
-        moved = moved_units(store, transfer_id)
-        state = transfer_ledger.get(store, transfer_id).state
-        if moved.get(SHIPPED) != shipped and state in ("issued", SHIPPED):
-            transfer_ledger.advance(
-                store, transfer_id, SHIPPED, actor="shipments feed", units=shipped, key=f"feed:{transfer_id}:shipped:{shipped}"
-            )
-            count += 1
-        if is_delivered and moved.get(RECEIVED) != received:
-            done = transfer_ledger.advance(
-                store, transfer_id, RECEIVED, actor="shipments feed", units=received, key=f"feed:{transfer_id}:received:{received}"
-            )
-            _close_if_even(store, done, "shipments feed")
+        for state, total in ((SHIPPED, shipped), (RECEIVED, received if is_delivered else None)):
+            if total is None:
+                continue
+            store.execute("insert or replace into transfer_feed_totals values (?, ?, ?)", (transfer_id, state, total))
+            units = max(total, _told_by(store, transfer_id, state)[0])
+            if moved_units(store, transfer_id).get(state) == units:
+                continue
+            done = transfer_ledger.advance(store, transfer_id, state, actor="shipments feed", units=units, at=at)
+            _close_if_even(store, done, "shipments feed", is_all=is_delivered)
             count += 1
     store.commit()
     return count

@@ -11,7 +11,7 @@ import datetime as dt
 import sqlite3
 from dataclasses import dataclass
 
-from orchestration import transfer_ledger
+from orchestration import carried_holds, transfer_ledger
 from orchestration.availability import available
 from orchestration.settings import RoutingSettings
 from planning.routing import Asked, Option, RoutingRules, route_one
@@ -93,7 +93,7 @@ def reserve(
     NotEnoughError
         Naming the lines that nobody can ship.
     ReservationError
-        The key stands for another order, a SKU stands twice or units are below 1.
+        The key stands for another order or for holds that have ended, a SKU stands twice or units are below 1.
     """
     if len({line.sku_id for line in lines}) != len(lines) or len({line.line_number for line in lines}) != len(lines):
         raise ReservationError(f"{order_id}: a SKU or a line number stands twice; add their units up")
@@ -101,13 +101,16 @@ def reserve(
         raise ReservationError(f"{order_id}: every line needs at least one unit")
     store.execute("begin immediate")
     try:
+        _free_expired(store)
         known = store.execute("select order_id from reservations where reservation_key = ? limit 1", (key,)).fetchone()
         if known:
             if known[0] != order_id:
                 raise ReservationError(f"{key} stands for order {known[0]}, not {order_id}; use another key")
-            store.rollback()
-            return holds(store, key=key)
-        _free_expired(store)
+            found = holds(store, key=key)
+            store.commit()
+            if not found:
+                raise ReservationError(f"{key}: nothing is held under it any more: expired, shipped or released; use another key")
+            return found
         routes, short = route_one([Asked(line.line_number, line.units, options_for(store, line, region_id)) for line in lines], rules)
         if short:
             sku = {line.line_number: line.sku_id for line in lines}
@@ -120,7 +123,7 @@ def reserve(
             [(key, order_id, n, by_line[n], node, units, HELD, _text(at), _text(until), f"{key}:{n}:{node}") for n, node, units in routes],
         )
         store.commit()
-    except (ReservationError, sqlite3.Error):
+    except BaseException:  # whatever it is, the next caller finds no open transaction
         if store.in_transaction:
             store.rollback()
         raise
@@ -167,7 +170,7 @@ def _within(store: sqlite3.Connection, key: str, act: object) -> list[Hold]:
             raise ReservationError(f"{key}: nothing is held under it: never was, expired, shipped or released")
         act(found)  # type: ignore[operator]
         store.commit()
-    except (ReservationError, sqlite3.Error):
+    except BaseException:  # whatever it is, the next caller finds no open transaction
         if store.in_transaction:
             store.rollback()
         raise
@@ -186,12 +189,14 @@ def release(store: sqlite3.Connection, key: str) -> list[Hold]:
 
 def ship(store: sqlite3.Connection, key: str, *, shipment_key: str) -> list[Hold]:
     """The units have left; the same shipment again changes nothing."""
-    if store.execute("select 1 from reservations where entry_key like ? || ':%' limit 1", (f"ship:{shipment_key}",)).fetchone():
+    entry = f"ship:{key}:{shipment_key}:"
+    done = "select 1 from reservations where reservation_key = ? and reason = ? and substr(entry_key, 1, length(?)) = ? limit 1"
+    if store.execute(done, (key, SHIPPED, entry, entry)).fetchone():
         return holds(store, key=key)
 
     def act(found: list[Hold]) -> None:
         for hold in found:
-            _append(store, hold, -hold.units, SHIPPED, f"ship:{shipment_key}:{hold.line_number}:{hold.node_id}")
+            _append(store, hold, -hold.units, SHIPPED, f"{entry}{hold.line_number}:{hold.node_id}")
 
     return _within(store, key, act)
 
@@ -204,14 +209,11 @@ def move_with(store: sqlite3.Connection, key: str, transfer_id: str) -> list[Hol
     ReservationError
         The transfer is not open, carries another SKU, or fewer units than are held.
     """
-    transfer = transfer_ledger.get(store, transfer_id)
 
     def act(found: list[Hold]) -> None:
+        transfer = transfer_ledger.get(store, transfer_id)
         mine = [hold for hold in found if (hold.sku_id, hold.node_id) == (transfer.sku_id, transfer.origin_node_id)]
-        carried = store.execute(
-            "select coalesce(sum(units), 0) from reservations where reason = ? and units > 0 and entry_key like ?",
-            (MOVED, f"move:{transfer.transfer_id}:%"),
-        ).fetchone()[0]
+        carried = sum(hold.units for hold in carried_holds.carried_by(store, transfer.transfer_id))
         if transfer.state not in transfer_ledger.OPEN or not mine:
             raise ReservationError(f"{transfer.transfer_id} is {transfer.state} and moves {transfer.sku_id}; it carries nothing of {key}")
         if sum(hold.units for hold in mine) + carried > transfer.units:

@@ -10,8 +10,11 @@ import datetime as dt
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
+
+from orchestration import carried_holds
 
 PROPOSED, SHADOW, APPROVED, REJECTED, EXPIRED = "proposed", "shadow", "approved", "rejected", "expired"
 ISSUED, SHIPPED, RECEIVED, CLOSED, CANCELLED = "issued", "shipped", "received", "closed", "cancelled"
@@ -21,10 +24,10 @@ FOLLOWS = {
     APPROVED: (APPROVED, ISSUED, REJECTED, CANCELLED),  # approved again with other units
     ISSUED: (SHIPPED, RECEIVED, CANCELLED),
     SHIPPED: (SHIPPED, RECEIVED, CANCELLED),
-    RECEIVED: (RECEIVED, CLOSED),
+    RECEIVED: (SHIPPED, RECEIVED, CLOSED),  # the second half leaves when the first has arrived
     REJECTED: (),
-    EXPIRED: (),
-    CLOSED: (RECEIVED,),  # units that arrive after all are on the shelf, whatever was written before
+    EXPIRED: (PROPOSED,),  # a later run of its day proposes it again
+    CLOSED: (SHIPPED, RECEIVED),  # units that arrive after all are on the shelf, whatever was written before
     CANCELLED: (SHIPPED, RECEIVED),  # it left before anybody could stop it
 }
 OPEN = (APPROVED, ISSUED, SHIPPED)
@@ -109,6 +112,8 @@ def get(store: sqlite3.Connection, transfer_id: str) -> Transfer:
 def record_plan(store: sqlite3.Connection, orders: pd.DataFrame, *, as_of_date: str) -> dict[str, int]:
     """Enter the lines of a published day; what is still only proposed of earlier plans, and of this day in an earlier run, expires.
 
+    A line of which somebody decided in an earlier run of the day stays decided, even if it would now move other units.
+
     Parameters
     ----------
     orders : DataFrame
@@ -121,13 +126,19 @@ def record_plan(store: sqlite3.Connection, orders: pd.DataFrame, *, as_of_date: 
     """
     at = now()
     store.execute("begin immediate")
-    before = {t.transfer_id for t in find(store, states=(PROPOSED,))}
-    wanted = orders.set_index("transfer_id", drop=False)
-    for transfer in find(store, states=(PROPOSED,)):
-        same = transfer.transfer_id in wanted.index and transfer.planned_units == int(wanted.loc[transfer.transfer_id, "planned_units"])
-        if not same:
-            _append(store, transfer.transfer_id, EXPIRED, transfer.units, "nodewise", f"the plan of {as_of_date} takes its place", at)
-    known = {row[0] for row in store.execute("select transfer_id from transfer_orders")}
+    same_day = find(store, as_of_date=as_of_date)
+    decided = {_line_of(t) for t in same_day if t.state not in (PROPOSED, EXPIRED, SHADOW)}
+    orders = orders[[_line_of(row) not in decided for row in orders.itertuples(index=False)]]
+    wanted = set(orders["transfer_id"])
+    over = [t for t in find(store, states=(PROPOSED,)) if t.transfer_id not in wanted]
+    for transfer in over:
+        _append(store, transfer.transfer_id, EXPIRED, transfer.units, "nodewise", f"the plan of {as_of_date} takes its place", at)
+    again = [t for t in same_day if t.state == EXPIRED and t.transfer_id in wanted]
+    for t in again:
+        _append(
+            store, t.transfer_id, PROPOSED, t.planned_units, "nodewise", "proposed again", at, gain=t.expected_gain, cost=t.transfer_cost
+        )
+    known = {t.transfer_id for t in same_day}
     columns = [name for name in orders.columns if name != "recorded_at"]
     fresh = orders[~orders["transfer_id"].isin(known)]
     records = [tuple(None if pd.isna(value) else value for value in row) for row in fresh[columns].itertuples(index=False)]
@@ -150,7 +161,13 @@ def record_plan(store: sqlite3.Connection, orders: pd.DataFrame, *, as_of_date: 
         ],
     )
     store.commit()
-    return {"new_count": len(fresh), "expired_count": len(before - set(wanted.index))}
+    return {"new_count": len(fresh) + len(again), "expired_count": len(over)}
+
+
+def _line_of(order: Any) -> tuple[str, ...]:
+    """What a line moves, whatever its units: one is decided on once a day."""
+    origin = order.origin_node_id if isinstance(order.origin_node_id, str) else ""
+    return (order.order_kind, order.sku_id, origin, order.destination_node_id, order.mode)
 
 
 def _none(value: float) -> float | None:
@@ -159,11 +176,11 @@ def _none(value: float) -> float | None:
 
 def _append(
     store: sqlite3.Connection, transfer_id: str, state: str, units: int, actor: str, reason: str, at: str, *, key: str | None = None,
-    gain: float | None = None, cost: float | None = None,
+    gain: float | None = None, cost: float | None = None, advised: int | None = None,
 ) -> None:  # fmt: skip
     store.execute(
-        "insert into transfer_events (transfer_id, state, units, actor, reason, at, expected_gain, transfer_cost, event_key) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (transfer_id, state, int(units), actor, reason, at, gain, cost, key),
+        "insert into transfer_events (transfer_id, state, units, actor, reason, at, expected_gain, transfer_cost, event_key, advised_units) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (transfer_id, state, int(units), actor, reason, at, gain, cost, key, advised),
     )
 
 
@@ -178,10 +195,12 @@ def advance(
     key: str | None = None,
     expected_gain: float | None = None,
     transfer_cost: float | None = None,
+    at: str = "",
+    advised_units: int | None = None,
 ) -> Transfer:
     """Append one event inside the caller's transaction, which has to be immediate; returns the transfer as it now stands.
 
-    An event whose key is in the ledger already changes nothing.
+    An event whose key is in the ledger already changes nothing. Holds that the transfer carried and that no longer leave go back to the origin.
 
     Raises
     ------
@@ -200,7 +219,18 @@ def advance(
         _refuse_bad_units(transfer, moved, reason)
     if state in (REJECTED, CANCELLED) and not reason.strip():
         raise TransferStateError(f"{transfer.transfer_id}: say why it is {state}, with --reason")
-    _append(store, transfer.transfer_id, state, moved, actor, reason, now(), key=key, gain=expected_gain, cost=transfer_cost)
+    at = at or now()
+    _append(
+        store, transfer.transfer_id, state, moved, actor, reason, at, key=key, gain=expected_gain, cost=transfer_cost, advised=advised_units
+    )  # fmt: skip
+    if transfer.origin_node_id and state in (
+        APPROVED,
+        ISSUED,
+        REJECTED,
+        CANCELLED,
+    ):  # what orders wait for, and does not leave, is held where it is
+        kept = moved if state in (APPROVED, ISSUED) else 0
+        carried_holds.give_back(store, transfer.transfer_id, transfer.origin_node_id, kept_units=kept, at=at)
     return get(store, transfer.transfer_id)
 
 
@@ -274,9 +304,10 @@ def decide(
     store.execute("begin immediate")
     try:
         done = [
-            advance(store, one, state, actor=actor, reason=reason, units=units, expected_gain=expected, transfer_cost=cost) for one in ids
+            advance(store, one, state, actor=actor, reason=reason, units=units, expected_gain=expected, transfer_cost=cost)
+            for one in dict.fromkeys(ids)
         ]
-    except TransferStateError:
+    except BaseException:
         store.rollback()
         raise
     store.commit()

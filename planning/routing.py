@@ -278,7 +278,8 @@ def _told(rows: pd.DataFrame, capacity_units: dict[str, float], as_of_date: pd.T
     sent = routed.groupby(rows["node_id"]).transform("sum")
     full = sent >= rows["node_id"].map(capacity_units).fillna(np.inf)
     reason = np.select(
-        [routed > 0, rows["available_units"] <= 0, ~rows["may"], rows["cost_per_unit"] > chosen_cost, taken >= rows["available_units"], full, filled == 0],
+        [routed > 0, rows["available_units"] <= 0, ~rows["may"], (filled >= rows["open_units"]) & (rows["cost_per_unit"] > chosen_cost),
+         taken >= rows["available_units"], full, filled == 0],
         ["", "no_stock", "too_late", "dearer", "promised_to_others", "full", "promised_to_others"],
         "would_split",
     )  # fmt: skip

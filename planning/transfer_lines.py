@@ -106,7 +106,8 @@ def told_lines(told: Told, flows: Flows, cost: NDArray[np.float64], gain: NDArra
 
 def _ids(rows: pd.DataFrame) -> list[str]:
     day = pd.Timestamp(rows["as_of_date"].iloc[0]).date().isoformat()
-    names = zip(rows["sku_id"], rows["origin_node_id"], rows["destination_node_id"], rows["mode"], strict=True)
+    units = rows["transfer_units"].astype(str)  # another quantity is another proposal
+    names = zip(rows["sku_id"], rows["origin_node_id"], rows["destination_node_id"], rows["mode"], units, strict=True)
     return [hashlib.sha256("|".join((day, *name)).encode()).hexdigest()[:16] for name in names]
 
 

@@ -139,3 +139,11 @@ def test_one_order_alone_is_routed_as_the_morning_would(day: tuple) -> None:
         return sum(each[n, node] * u for n, node, u in plan) + RULES.split_cost * max(len({node for _, node, _ in plan}) - 1, 0)
 
     assert cost(routes) == pytest.approx(cost([(line, node, units) for (_, line, node), units in chosen(rows).items()]))
+
+
+def test_an_order_that_nobody_fills_was_not_too_dear() -> None:
+    asked = orders([(f"o{i}", 1, "s", 1) for i in range(3)])
+    lost = route(asked, zones({"a": 3.0}), stock([("s", "a", 1, 0.0)]))["lost_reason"].dropna()
+    assert lost.tolist() == ["promised_to_others"] * 2
+    full = route(asked, zones({"a": 3.0}), stock([("s", "a", 9, 0.0)]), capacity={"a": 1})["lost_reason"].dropna()
+    assert full.tolist() == ["full"] * 2

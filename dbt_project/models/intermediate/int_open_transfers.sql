@@ -1,19 +1,37 @@
--- One row per transfer or replenishment that is approved, issued or on its way by our own ledger, and that no shipment speaks of yet.
+-- One row per transfer or replenishment of our own ledger of which units are still to leave or to arrive, and that no shipment speaks of yet.
+with remaining as (
+    select
+        transfer_id,
+        order_kind,
+        sku_id,
+        origin_node_id,
+        destination_node_id,
+        mode,
+        ship_date,
+        state,
+        case
+            when state = 'received' then issued_units - shipped_units  -- the half that has not left
+            else transfer_units - coalesce(received_units, 0)
+        end as transfer_units
+    from {{ ref('stg_ops__transfer_states') }}
+    where state in ('approved', 'issued', 'shipped', 'received')
+)
+
 select
-    orders.transfer_id,
-    orders.order_kind,
-    orders.sku_id,
-    orders.origin_node_id,
-    orders.destination_node_id,
-    orders.mode,
-    orders.ship_date,
-    orders.transfer_units,
-    orders.state
-from {{ ref('stg_ops__transfer_states') }} as orders
+    transfer_id,
+    order_kind,
+    sku_id,
+    origin_node_id,
+    destination_node_id,
+    mode,
+    ship_date,
+    transfer_units,
+    state
+from remaining
 where
-    orders.state in ('approved', 'issued', 'shipped')
-    and orders.transfer_id not in (
+    transfer_units > 0
+    and transfer_id not in (
         select transfer_id from {{ ref('int_shipments_current') }}
         where transfer_id is not null
     )
-    and orders.transfer_id not in (select supplier_order_id from {{ ref('int_supplier_orders_current') }})
+    and transfer_id not in (select supplier_order_id from {{ ref('int_supplier_orders_current') }})
