@@ -8,26 +8,16 @@ with remaining as (
         destination_node_id,
         mode,
         ship_date,
-        state,
         case
             when state = 'received' then issued_units - shipped_units  -- the half that has not left
             else transfer_units - coalesce(received_units, 0)
-        end as transfer_units
+        end as transfer_units,
+        state
     from {{ ref('stg_ops__transfer_states') }}
     where state in ('approved', 'issued', 'shipped', 'received')
 )
 
-select
-    transfer_id,
-    order_kind,
-    sku_id,
-    origin_node_id,
-    destination_node_id,
-    mode,
-    ship_date,
-    transfer_units,
-    state
-from remaining
+select * from remaining
 where
     transfer_units > 0
     and transfer_id not in (
