@@ -1,7 +1,9 @@
 """Fixtures shared by the suite: a small company, deployments of it, runs of a day."""
 
 import datetime as dt
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,8 +74,6 @@ def drop(settings: Path, feed: str, wanted: Callable[[str], bool]) -> list[Path]
 
 def age(settings: Path) -> None:
     """Make every file of the inbox old enough to be whole."""
-    import os
-    import time
 
     for path in (settings.parent / "inbox").rglob("*"):
         if path.is_file():
